@@ -1,0 +1,167 @@
+"""The tables that flow between the stages: their columns, their types, and what one row is.
+
+This module imports nothing of ours. A stage that adds a column adds it here first.
+"""
+
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+THEMES = ("staff", "communication", "efficacy", "side_effects", "scheduling", "cost", "facility", "parking")
+TREATMENTS = ("tms", "ketamine", "spravato")
+SENTIMENTS = ("positive", "negative", "mixed", "neutral")
+REASONS = ("crisis", "misconduct", "adverse_event")  # the order is the order of urgency
+
+TEXT, NUMBER, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+WORDS = pa.list_(pa.string())
+
+# One row per review as a file holds it, in the order read. Holds what was typed, names and all: memory only, never stored.
+TYPED = pa.schema(
+    [
+        (
+            "file",
+            TEXT,
+        ),  # relative to the folder given, with its member where it is an archive: "takeout.zip/…/reviews.json"
+        ("row", COUNT),  # line or row number as a person sees it in that file; the n-th record in JSON
+        ("review_id", TEXT),  # the source's own id, or null (then one is made from the content)
+        ("respondent", TEXT),  # the id that several answers of one survey form share, or null
+        ("source", TEXT),  # google, yelp, survey, facebook, healthgrades, …; never null ("unknown")
+        ("location", TEXT),  # the clinic's place as the file names it, or null
+        ("date", TEXT),  # YYYY-MM-DD of the first writing, or null
+        ("date_precision", TEXT),  # day, month, year, relative, unknown
+        ("edited_at", TEXT),  # ISO 8601 instant of the last edit, or null
+        ("rating", NUMBER),  # 1…5, or null where the source has no stars or left them out
+        ("recommended", FLAG),  # yes or no where a source asks that instead of stars
+        ("question", TEXT),  # what a survey asked, or null
+        ("text", TEXT),  # exactly what the patient typed; "" for a star-only review
+        ("author", TEXT),  # display name as exported, or null: only for finding twins and names
+        ("translated", FLAG),  # the export carried a machine translation too (the original is in `text`)
+        ("truncated", FLAG),  # the source cuts texts, so this one may not be quoted
+    ]
+)
+
+# One row per input row refused. `excerpt` is de-identified before it is stored.
+REJECTED = pa.schema([("file", TEXT), ("row", COUNT), ("reason", TEXT), ("excerpt", TEXT)])
+
+# The same as read, with the author's name to know it by: memory only.
+REFUSED = REJECTED.append(pa.field("author", TEXT))
+
+# One row per review accepted or folded as a twin. `text` is de-identified from here on.
+REVIEWS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("respondent", TEXT),  # the id that several answers of one survey form share, or null: one person counts once
+        ("source", TEXT),
+        ("location", TEXT),
+        ("date", TEXT),
+        ("date_precision", TEXT),
+        ("rating", NUMBER),
+        ("recommended", FLAG),
+        ("language", TEXT),  # ISO 639-1
+        ("question", TEXT),
+        ("text", TEXT),
+        ("overall", TEXT),  # positive, negative, mixed, neutral; null for a star-only or unread review
+        ("score", NUMBER),  # −1…1
+        ("confidence", NUMBER),  # 0…1
+        ("treatments", WORDS),  # every treatment mentioned
+        ("received", WORDS),  # those of them that the patient had
+        ("themes", WORDS),
+        ("escalate", WORDS),
+        ("duplicate_of", TEXT),  # the survivor's review_id, or null
+        ("twins", WORDS),  # the review_ids folded into this one
+        ("flags", WORDS),  # translated, truncated, unread language, repaired, copied text, burst, …
+        ("file", TEXT),
+        ("row", COUNT),
+    ]
+)
+
+# One row per review × theme × treatment it is about. `treatment` null: the clinic as a whole; a treatment: its own verdict.
+OPINIONS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("theme", TEXT),
+        ("treatment", TEXT),
+        ("sentiment", TEXT),
+        ("score", NUMBER),
+        ("confidence", NUMBER),
+        ("evidence", TEXT),  # text[start:end]
+        ("start", COUNT),
+        ("end", COUNT),
+        ("found_by", TEXT),  # the rule or model that spoke
+    ]
+)
+
+# One row per review × treatment mentioned.
+MENTIONS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("treatment", TEXT),
+        ("received", FLAG),
+        ("confidence", NUMBER),
+        ("evidence", TEXT),
+        ("start", COUNT),
+        ("end", COUNT),
+        ("found_by", TEXT),
+    ]
+)
+
+# One row per review × reason to act today.
+ESCALATIONS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("reason", TEXT),
+        ("confidence", NUMBER),
+        ("evidence", TEXT),
+        ("start", COUNT),
+        ("end", COUNT),
+        ("found_by", TEXT),
+    ]
+)
+
+# One row per candidate quote.
+TESTIMONIALS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("quote", TEXT),  # a verbatim passage of the review's de-identified text
+        ("theme", TEXT),
+        ("treatment", TEXT),
+        ("sentiment", TEXT),
+        ("status", TEXT),  # cleared, needs review, blocked
+        ("reasons", TEXT),  # rule ids, semicolon-separated, worst first
+        ("location", TEXT),
+        ("source", TEXT),
+        ("date", TEXT),
+        ("start", COUNT),
+        ("end", COUNT),
+    ]
+)
+
+
+class Annotations(NamedTuple):
+    """What reading a batch of reviews gives: four tables that share `review_id`."""
+
+    reviews: pd.DataFrame  # REVIEWS
+    opinions: pd.DataFrame  # OPINIONS
+    mentions: pd.DataFrame  # MENTIONS
+    escalations: pd.DataFrame  # ESCALATIONS
+
+
+def frame(rows, schema):
+    """A table of `schema`'s columns and types from dicts (absent keys are null) or another table."""
+    if isinstance(rows, pd.DataFrame):
+        lacking = {
+            name: pd.Series([None] * len(rows), index=rows.index, dtype=object)
+            for name in schema.names
+            if name not in rows
+        }
+        table = pa.Table.from_pandas(rows.assign(**lacking)[schema.names], schema=schema, preserve_index=False)
+    else:
+        table = pa.Table.from_pylist(list(rows), schema=schema)
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def values(column: pd.Series) -> list:
+    """The column as a list of plain Python values, null (whatever holds it) as None."""
+    plain = column.astype(object)
+    return plain.where(plain.notna(), None).tolist()
