@@ -1,0 +1,151 @@
+"""Which treatments a text names, and what in it must be seen today: the rules, and who spoke.
+
+Treatments are found by the taxonomy's terms. Safety is found by resources/safety.toml: cues, with the words that take
+them back (a denial, a history, a warning, another person's, a figure of speech) beside them. Where no rule speaks, the
+model may; the two are never added up, and `found_by` says which it was.
+"""
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from pipeline.segment import sentences
+from pipeline.taxonomy import Taxonomy
+from pipeline.terms import Hit, Terms
+
+WORDS_AHEAD = (
+    6  # how far a denial reaches: "no headache, nausea or chest pain" does, "no idea where to park, then …" not
+)
+WORDS_AFTER = 6
+SENTENCES_AROUND = (1, 3)  # before and after the cue's own: where a rule's `needs` may stand
+TURN = re.compile(  # where a denial stops reaching
+    r"[;:()—\n]|\b(?:but|pero|until|hasta)\b"
+    r"|,\s+(?:and\s+|then\s+|so\s+|y\s+)?(?=(?:i|he|she|we|they|it|my|his|her|the|me|lo|la|le|mi|se)\b)",
+    re.IGNORECASE,
+)
+
+
+class Signal(NamedTuple):
+    """A reason to act today, where it stands (text[start:end]), and the rule that found it."""
+
+    reason: str
+    start: int
+    end: int
+    found_by: str
+
+
+class TakesBack(NamedTuple):
+    """One list of safety.toml that takes a cue back: words shortly ahead of it, shortly after it, or in its sentence."""
+
+    ahead: Terms
+    after: Terms
+    sentence: Terms
+
+
+class SafetyRule(NamedTuple):
+    """One rule of safety.toml: one harm."""
+
+    key: str
+    reason: str
+    found: Terms
+    needs: Terms | None  # what must stand near the cue as well
+    yields_to: str | None  # a reason that, once found, tells the same event better
+    takes_back: tuple[TakesBack, ...]
+
+
+def name_treatments(text: str, taxonomy: Taxonomy) -> dict[str, list[Hit]]:
+    """Treatment → every place that names it, for the treatments named at all."""
+    places = {key: label.found.find(text) for key, label in taxonomy.treatments.items()}
+    return {key: hits for key, hits in places.items() if hits}
+
+
+@cache
+def _answers():
+    """The bare answers of resources/answers.toml, and what finds a question for faults and one for merits."""
+    entries = tomllib.loads((files("pipeline") / "resources" / "answers.toml").read_text(encoding="utf-8"))
+    return frozenset(entries["nothing"]), Terms(entries["asks"]["fault"]), Terms(entries["asks"]["merit"])
+
+
+def bare_answer(text: str, question: str | None) -> str | None:
+    """The overall sentiment of "Nothing" and the like, told by the question; None where the text says more."""
+    nothing, fault, merit = _answers()
+    if not question or " ".join(re.findall(r"[\w']+", text.lower().replace("’", "'"))) not in nothing:
+        return None
+    return "positive" if fault.find(question) else "negative" if merit.find(question) else "neutral"
+
+
+def spelled_out(terms: list[str], words: dict[str, str]) -> list[str]:
+    """The terms with {name} replaced by the group of that name in safety.toml's [words]."""
+    return [re.sub(r"\{([a-z]+)\}", lambda name: words[name[1]], term) for term in terms]
+
+
+def _found(entry: dict, terms: str, words: dict[str, str]) -> Terms:
+    """The terms of an entry, less its exceptions (`unless`: lists of terms, each with its why)."""
+    exceptions = [term for exception in entry.get("unless", []) for term in exception["terms"]]
+    return Terms(spelled_out(entry.get(terms, []), words), spelled_out(exceptions, words))
+
+
+@cache
+def safety_rules() -> tuple[SafetyRule, ...]:
+    """The rules of resources/safety.toml in the order of the file."""
+    source = files("pipeline") / "resources" / "safety.toml"
+    entries = tomllib.loads(source.read_text(encoding="utf-8"))
+    words = entries["words"]
+    shared = {
+        key: TakesBack(*(_found(entry, where, words) for where in TakesBack._fields))
+        for key, entry in entries["takes_back"].items()
+    }
+    rules = entries["rule"]
+    return tuple(
+        SafetyRule(
+            key,
+            rule["reason"],
+            _found(rules[rule["terms_of"]] if "terms_of" in rule else rule, "terms", words),
+            Terms(spelled_out(rule["needs"], words)) if "needs" in rule else None,
+            rule.get("yields_to"),
+            tuple(shared[name] for name in rule.get("takes_back", [])),
+        )
+        for key, rule in rules.items()
+    )
+
+
+def _last_words(text: str, start: int, hit: Hit) -> str:
+    """What stands shortly ahead of a cue in its sentence, from the last turn on."""
+    for turn in TURN.finditer(text, start, hit.end):
+        if turn.end() > hit.start:
+            break
+        start = turn.end()
+    return " ".join(text[start : hit.start].split()[-WORDS_AHEAD:])
+
+
+def _stands(rule: SafetyRule, text: str, hit: Hit, spans) -> bool:
+    """Whether nothing takes the cue back and what it needs is near."""
+    at = next((at for at, (start, end) in enumerate(spans) if start <= hit.start < end), 0)
+    start, end = spans[at]
+    if rule.needs:
+        before, after = SENTENCES_AROUND
+        nearby = text[spans[max(0, at - before)].start : spans[min(len(spans) - 1, at + after)].end]
+        if not rule.needs.find(nearby):
+            return False
+    ahead = _last_words(text, start, hit)
+    after = " ".join(text[hit.end : max(end, hit.end)].split()[:WORDS_AFTER])
+    return not any(
+        words.ahead.find(ahead) or words.after.find(after) or words.sentence.find(text[start:end])
+        for words in rule.takes_back
+    )
+
+
+def safety_signals(text: str) -> list[Signal]:
+    """At most one signal per reason, in the order of the text: the first place of the first rule that stands."""
+    found, spans = {}, None
+    for rule in safety_rules():
+        if rule.reason in found or rule.yields_to in found:
+            continue
+        for hit in rule.found.find(text):
+            spans = spans or sentences(text)
+            if _stands(rule, text, hit, spans):
+                found[rule.reason] = Signal(rule.reason, hit.start, hit.end, f"rule {rule.key}")
+                break
+    return sorted(found.values(), key=lambda signal: signal.start)

@@ -1,0 +1,73 @@
+"""Sentences and clauses with their places."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.segment import clauses, sentences
+
+WHOLE = [
+    "Dr. Shah was kind.",
+    "The well-known place on 3rd St. is fine",
+    "5 p.m. works for me",
+    "I paid $1,140.50 e.g. twice",
+]
+PARTED = [
+    ("Great nurses, but awful parking.", ["Great nurses", "but awful parking."]),
+    ("I waited; nobody came", ["I waited", "nobody came"]),
+    ("Loved it! Hated the bill.", ["Loved it!", "Hated the bill."]),
+    ("Pros:\n- quiet\n- clean", ["Pros:", "- quiet", "- clean"]),
+    ("Buen doctor, pero mucha espera.", ["Buen doctor", "pero mucha espera."]),
+    ("no pain — just taps", ["no pain", "just taps"]),
+]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_what_is_one_clause_stays_one(text):
+    """Abbreviations, numbers and hyphens end nothing."""
+    assert [text[start:end] for start, end in clauses(text)] == [text]
+
+
+@pytest.mark.parametrize(("text", "expected"), PARTED)
+def test_a_turn_begins_a_new_clause(text, expected):
+    """Contrast, semicolons, dashes, line breaks and full stops part opinions."""
+    assert [text[start:end] for start, end in clauses(text)] == expected
+
+
+SENTENCES = [
+    ("Thank you Dr. L!!!", 1),
+    ("I love it!!! 😊", 1),
+    ("Kind people, all of them. 👍 ❤️", 1),
+    ('He said "ready?", walked out, and came back.', 1),
+    ("1. kind people", 1),
+    ("Dr. Quince is kind. We left at 7 p.m. on Monday.", 2),
+    ("phq 22 to 6. enough said", 2),
+    ("It never worked. It didn't. TMS did.", 3),
+    ("Last day 😢 I'll miss my techs", 2),
+    ("Con paciencia... Me explicó todo", 2),
+    ("We met at St. John's. Nobody rushed us.", 2),
+]
+
+
+@pytest.mark.parametrize(("text", "count"), SENTENCES)
+def test_sentences_end_as_patients_write_them(text, count):
+    """Exclamation marks, emoji, quoted questions and titles part nothing; figures, contractions and trailing dots may."""
+    assert len(sentences(text)) == count
+
+
+@given(st.text(max_size=300))
+def test_clauses_cover_every_word_in_order(text):
+    """Spans lie in the text, in order, without overlap, and no letter is lost between them but turns' own marks."""
+    spans = clauses(text)
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(one.end <= other.start for one, other in pairwise(spans))
+    covered = {at for start, end in spans for at in range(start, end)}
+    assert all(at in covered for at, character in enumerate(text) if character.isalnum())
+
+
+def test_nothing_gives_nothing():
+    """Blank text has no sentences."""
+    assert sentences(" \n ") == []
+    assert clauses("") == []
