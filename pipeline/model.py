@@ -1,0 +1,318 @@
+"""A model of `models/`: an encoder that reads a review once, and scikit-learn heads on what it saw.
+
+A model folder holds
+    encoder.onnx     the transformer, int8: tokens in, one vector per question we ask of a review out (a "slot")
+    tokenizer.json   how a text becomes tokens
+    heads.npz        the coefficients of the logistic regressions, plain arrays
+    model.json       what it was taught, its thresholds, its measured figures, and the SHA-256 of the files above
+Nothing in it can run code when loaded.
+
+A slot is one question: is parking spoken of, how did ketamine work. Each has an attention of its own over the words, so
+that the vector a head judges and the words shown as evidence are the same thing.
+"""
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.faults import Fault
+from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
+
+OUTCOME_THEMES = ("efficacy", "side_effects")
+SLOTS = (
+    tuple(f"theme:{theme}" for theme in THEMES)
+    + ("overall",)
+    + tuple(f"escalate:{reason}" for reason in REASONS)
+    + tuple(f"mention:{treatment}" for treatment in TREATMENTS)
+    + tuple(f"received:{treatment}" for treatment in TREATMENTS)
+    + tuple(f"outcome:{treatment}:{theme}" for treatment in TREATMENTS for theme in OUTCOME_THEMES)
+)
+AT = {slot: index for index, slot in enumerate(SLOTS)}
+CONDITIONED = tuple(slot for slot in SLOTS if slot.startswith(("received:", "outcome:")))  # asked of one treatment
+LONGEST = 320  # tokens read at once; a longer review is read in windows
+OVERLAP = 64  # tokens shared by neighbouring windows, so that no opinion is cut in two
+FORMAT = 1
+FILES = ("encoder.onnx", "tokenizer.json", "heads.npz")
+
+
+class ModelError(Fault):
+    """The model cannot be used; the message says why and what mends it."""
+
+
+class Reading(NamedTuple):
+    """What the model saw in one review. Probabilities are calibrated.
+
+    presence (8,) by THEMES; sentiment (8, 4) by SENTIMENTS; overall (4,); escalate (3,) by REASONS; mention and received
+    (3,) by TREATMENTS; outcome (3, 2, 5): absent, then SENTIMENTS; weights (slots, tokens): where each slot looked;
+    offsets (tokens, 2): where each token stands in the text.
+    """
+
+    presence: np.ndarray
+    sentiment: np.ndarray
+    overall: np.ndarray
+    escalate: np.ndarray
+    mention: np.ndarray
+    received: np.ndarray
+    outcome: np.ndarray
+    weights: np.ndarray
+    offsets: np.ndarray
+
+
+class Window(NamedTuple):
+    """One stretch of one review as the encoder takes it."""
+
+    review: int
+    ids: list[int]
+    types: list[int]
+    readable: list[bool]  # the words of the review and the first token, not the question
+    offsets: list[tuple[int, int]]
+    mentioned: np.ndarray  # (3, tokens): the words that name each treatment
+
+
+def softmax(scores):
+    """Along the last axis."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(scores):
+    return 1 / (1 + np.exp(-scores))
+
+
+def windows(tokenizer, texts, questions, mentions):
+    """The windows of a batch of reviews, in order. `mentions`: per review, treatment → places where it is named."""
+    begin, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    asked = {
+        question: tokenizer.encode(question, add_special_tokens=False).ids[:40]
+        for question in {*questions} - {None, ""}
+    }
+    for review, (encoding, question) in enumerate(
+        zip(tokenizer.encode_batch(list(texts), add_special_tokens=False), questions, strict=True)
+    ):
+        lead = [begin, *asked[question], end] if question in asked else [begin]
+        room = LONGEST - len(lead) - 1
+        ids, spans = encoding.ids, encoding.offsets
+        for first in range(0, max(1, len(ids) - OVERLAP), room - OVERLAP):
+            part, places = ids[first : first + room], spans[first : first + room]
+            offsets = [(0, 0)] * len(lead) + places + [(0, 0)]
+            mentioned = np.zeros((len(TREATMENTS), len(offsets)), np.float32)
+            for which, treatment in enumerate(TREATMENTS):
+                for hit in mentions[review].get(treatment, ()):
+                    for at, (start, stop) in enumerate(offsets):
+                        if start < hit.end and hit.start < stop:
+                            mentioned[which, at] = 1
+            yield Window(
+                review,
+                [*lead, *part, end],
+                [0] * len(lead) + [int(len(lead) > 1)] * (len(part) + 1),
+                [True] + [False] * (len(lead) - 1) + [True] * len(part) + [False],
+                offsets,
+                mentioned,
+            )
+
+
+def padded(batch):
+    """The encoder's inputs for some windows: five arrays of the same width."""
+    width = max(len(window.ids) for window in batch)
+    ids = np.zeros((len(batch), width), np.int64)
+    types, mask, readable = ids.copy(), ids.copy(), np.zeros((len(batch), width), np.float32)
+    mentioned = np.zeros((len(batch), len(TREATMENTS), width), np.float32)
+    for row, window in enumerate(batch):
+        length = len(window.ids)
+        ids[row, :length], types[row, :length], mask[row, :length] = window.ids, window.types, 1
+        readable[row, :length] = window.readable
+        mentioned[row, :, :length] = window.mentioned
+    return {
+        "input_ids": ids,
+        "token_type_ids": types,
+        "attention_mask": mask,
+        "readable": readable,
+        "mentioned": mentioned,
+    }
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Model:
+    """A loaded model. `Model(folder)` checks the hashes and what it was taught; `read` reads reviews.
+
+    `finished=False` is for training, which needs the encoder before there are heads and thresholds.
+    """
+
+    def __init__(self, folder: Path, *, finished: bool = True):
+        self.folder = Path(folder)
+        try:
+            self.about = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            there = sorted(path.parent.name for path in self.folder.parent.glob("*/model.json"))
+            raise ModelError(
+                f"{self.folder}: no such model; there is {', '.join(there) or 'none: run make train'}"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"{self.folder}/model.json cannot be read: {error}; run make train to build it anew"
+            ) from error
+        if not isinstance(self.about, dict) or self.about.get("format") != FORMAT:
+            raise ModelError(f"{self.folder} was built for another version of the pipeline; run make train")
+        taught = {
+            "themes": list(THEMES),
+            "treatments": list(TREATMENTS),
+            "sentiments": list(SENTIMENTS),
+            "reasons": list(REASONS),
+        }
+        if any(self.about.get("taught", {}).get(key) != value for key, value in taught.items()):
+            raise ModelError(f"{self.folder} was taught another taxonomy than this pipeline reads; run make train")
+        if finished and (self.about.get("sha256", {}).keys() != set(FILES) or "thresholds" not in self.about):
+            raise ModelError(f"{self.folder} is only half built; run make train")
+        for name, expected in self.about["sha256"].items():
+            path = self.folder / name
+            if not path.is_file():
+                raise ModelError(f"{path} is missing; restore the file or run make train")
+            if sha256(path) != expected:
+                raise ModelError(f"{path} is not the file this model was built with; restore it or run make train")
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Probability from which a label counts, per question; set on the calibration authors."""
+        return self.about["thresholds"]
+
+    @cached_property
+    def tokenizer(self):
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+    @cached_property
+    def session(self):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(
+            str(self.folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    threads = 1  # a worker is a process of its own; more threads in one help little and cost repeatability
+
+    @cached_property
+    def heads(self):
+        with np.load(self.folder / "heads.npz", allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def judge(self, head, vectors):
+        """Scores of one head: vectors (…, width) → (…, classes), or (…,) for a yes-or-no head."""
+        scores = vectors @ self.heads[f"{head}/coef"].T + self.heads[f"{head}/intercept"]
+        return scores[..., 0] if scores.shape[-1] == 1 else scores
+
+    def encode(self, items):
+        """Windows → (vectors (windows, slots, width), weights: a (slots, tokens) array per window).
+
+        One at a time: the int8 scale of a batch spans the whole batch, so that a review's reading would depend on its
+        neighbours; and on a CPU one at a time is the faster way too.
+        """
+        seen = [self.session.run(None, padded([window])) for window in items]
+        return np.concatenate([vectors for vectors, _ in seen]), [weights[0] for _, weights in seen]
+
+    def read(self, texts, questions, mentions) -> list[Reading]:
+        """One Reading per text. `questions`: what a survey asked, or None. `mentions`: treatment → places, by rule."""
+        items = list(windows(self.tokenizer, texts, questions, mentions))
+        if not items:
+            return []
+        vectors, weights = self.encode(items)
+        themes = vectors[:, : len(THEMES)]
+        presence = sigmoid(
+            np.stack([self.judge(f"theme:{theme}", themes[:, at]) for at, theme in enumerate(THEMES)], axis=1)
+        )
+        which = np.broadcast_to(np.eye(len(THEMES), dtype=np.float32), (len(items), len(THEMES), len(THEMES)))
+        sentiment = softmax(self.judge("sentiment", np.concatenate([themes, which], axis=2)))
+        overall = softmax(self.judge("overall", vectors[:, AT["overall"]]))
+        yes = {
+            kind: sigmoid(
+                np.stack([self.judge(f"{kind}:{key}", vectors[:, AT[f"{kind}:{key}"]]) for key in keys], axis=1)
+            )
+            for kind, keys in (("escalate", REASONS), ("mention", TREATMENTS))
+        }
+        received = sigmoid(
+            np.stack([self.judge("received", vectors[:, AT[f"received:{key}"]]) for key in TREATMENTS], axis=1)
+        )
+        outcome = np.stack(
+            [
+                np.stack(
+                    [
+                        softmax(self.judge(f"outcome:{theme}", vectors[:, AT[f"outcome:{key}:{theme}"]]))
+                        for theme in OUTCOME_THEMES
+                    ],
+                    axis=1,
+                )
+                for key in TREATMENTS
+            ],
+            axis=1,
+        )
+        parts = [
+            Reading(
+                presence[at],
+                sentiment[at],
+                overall[at],
+                yes["escalate"][at],
+                yes["mention"][at],
+                received[at],
+                outcome[at],
+                weights[at],
+                np.array(window.offsets),
+            )
+            for at, window in enumerate(items)
+        ]
+        grouped = [[] for _ in texts]
+        for window, part in zip(items, parts, strict=True):
+            grouped[window.review].append(part)
+        return [whole(group) for group in grouped]
+
+
+def whole(parts: list[Reading]) -> Reading:
+    """The windows of one long review as one reading: what any window found is there, the surest speaks for the rest."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.array([len(part.offsets) for part in parts], np.float32)
+
+    def surest(values, doubt):
+        return np.stack([part for part in values])[np.argmin(doubt, axis=0), np.arange(doubt.shape[1])]
+
+    presence = np.stack([part.presence for part in parts])
+    absent = np.stack([part.outcome[..., 0].reshape(-1) for part in parts])
+    outcomes = surest([part.outcome.reshape(-1, 1 + len(SENTIMENTS)) for part in parts], absent)
+    received = np.stack([part.received for part in parts])
+    # a slot looks where it was surest: each window's weights count as much as what it found there
+    sure = np.concatenate(
+        [
+            presence,
+            np.broadcast_to(lengths[:, None] / lengths.sum(), (len(parts), 1)),
+            np.stack([part.escalate for part in parts]),
+            np.stack([part.mention for part in parts]),
+            received,
+            1 - absent,
+        ],
+        axis=1,
+    )
+    share = (sure == sure.max(axis=0)).astype(np.float32)
+    return Reading(
+        presence.max(axis=0),
+        surest([part.sentiment for part in parts], 1 - presence),
+        np.average(np.stack([part.overall for part in parts]), axis=0, weights=lengths),
+        np.stack([part.escalate for part in parts]).max(axis=0),
+        np.stack([part.mention for part in parts]).max(axis=0),
+        received.max(axis=0),
+        outcomes.reshape(parts[0].outcome.shape),
+        np.concatenate([part.weights * share[at][:, None] for at, part in enumerate(parts)], axis=1),
+        np.concatenate([part.offsets for part in parts]),
+    )

@@ -1,0 +1,85 @@
+"""A model is plain data, and a wrong one is refused before any work is done."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.model import SLOTS, Model, ModelError
+from pipeline.tables import THEMES
+
+SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"
+
+
+@pytest.fixture
+def copied(tmp_path):
+    return Path(shutil.copytree(SHIPPED, tmp_path / "default"))
+
+
+def changed(folder, **what):
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(about | what))
+
+
+def test_a_missing_model_is_told_with_those_there_are(copied):
+    """The message names the models that could be used."""
+    with pytest.raises(ModelError, match="there is default"):
+        Model(copied.parent / "defualt")
+
+
+def test_a_file_that_was_changed_is_refused(copied):
+    """One byte more in the heads and the hash tells."""
+    with open(copied / "heads.npz", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(ModelError, match=r"heads\.npz is not the file"):
+        Model(copied)
+
+
+def test_a_file_that_is_gone_is_told(copied):
+    """A model folder without its encoder names the encoder."""
+    (copied / "encoder.onnx").unlink()
+    with pytest.raises(ModelError, match=r"encoder\.onnx is missing"):
+        Model(copied)
+
+
+@pytest.mark.parametrize("what", [{"taught": {"themes": [*THEMES, "pets"]}}, {"format": 99}])
+def test_a_model_of_another_taxonomy_or_format_is_refused(copied, what):
+    """What it was taught must be what the pipeline reads."""
+    changed(copied, **what)
+    with pytest.raises(ModelError, match="make train"):
+        Model(copied)
+
+
+def test_a_broken_description_is_refused_in_a_line(copied):
+    """model.json cut in half gives the mend."""
+    (copied / "model.json").write_text('{"format": 1,')
+    with pytest.raises(ModelError, match="cannot be read"):
+        Model(copied)
+
+
+def test_nothing_in_a_model_folder_can_run_code():
+    """Weights are ONNX and plain arrays; no pickle anywhere, and 40 MB hold every model."""
+    folder = SHIPPED.parent
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".onnx", ".json", ".npz", ".md"}
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 40_000_000
+    for path in folder.rglob("*.npz"):
+        with np.load(path, allow_pickle=False) as arrays:
+            assert all(arrays[name].dtype == np.float32 for name in arrays.files)
+
+
+def test_probabilities_are_probabilities(model):
+    """Shapes and sums as the Reading promises."""
+    reading = model.read(["They were kind and it worked."], [None], [{}])[0]
+    assert reading.presence.shape == (8,)
+    assert reading.outcome.shape == (3, 2, 5)
+    assert reading.weights.shape[0] == len(SLOTS)
+    for chances in (reading.sentiment, reading.overall, reading.outcome):
+        assert np.allclose(chances.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_a_question_turns_an_answer(model):
+    """The same words under two questions are read differently."""
+    one, other = model.read(["Nothing"] * 2, ["What could we improve?", "What did we do well?"], [{}, {}])
+    assert one.overall[0] > other.overall[0]
