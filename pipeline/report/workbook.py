@@ -1,0 +1,570 @@
+"""The Summary as a workbook for people who know Excel: seven sheets, native charts, frozen heads, filters.
+
+Every text is written as text: one that begins with = + - or @ stays what a patient typed.
+"""
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import xlsxwriter
+
+from pipeline import summary, tables
+from pipeline.months import month_name
+from pipeline.wording import SOURCE_NAMES, plural, shown
+
+LONGEST_CELL = 32_000  # Excel holds 32,767 characters in a cell
+INK = {"positive": "#0A58A6", "negative": "#A34700", "mixed": "#6B3FA0", "neutral": "#5D666F"}
+UNDERLINE = {"positive": 1, "negative": 1, "mixed": 2, "neutral": 1}
+
+
+def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -> None:
+    """Writes the workbook of a Summary (`told`); the same Summary and annotations give the same bytes."""
+    book = xlsxwriter.Workbook(
+        str(path),
+        {
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+            "nan_inf_to_errors": False,
+        },
+    )
+    # the day after the month instead of the clock
+    created = dt.datetime.fromisoformat(told["cut_off"])
+    book.set_properties({"title": f"Patient reviews, {told['month_name']}", "created": created})
+    paper = _Paper(book)
+    _summary(paper, told)
+    _themes(paper, told)
+    _treatments(paper, told)
+    _trend(paper, told)
+    _reviews(paper, told, summary.plain(annotations, told["month"]))
+    _escalations(paper, told)
+    _quality(paper, told)
+    book.close()
+
+
+class _Paper:
+    """A workbook with its formats, and a way to lay a table."""
+
+    def __init__(self, book):
+        self.book = book
+        base = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
+        self.head = book.add_format(base | {"bold": True, "bottom": 1, "text_wrap": True, "bg_color": "#F2F3F5"})
+        self.title = book.add_format(base | {"bold": True, "font_size": 16})
+        self.finding = book.add_format(base | {"bold": True, "font_size": 12})
+        self.text = book.add_format(base | {"text_wrap": True, "quote_prefix": True})
+        self.line = book.add_format(base | {"quote_prefix": True})
+        self.number = book.add_format(base | {"num_format": "#,##0"})
+        self.decimal = book.add_format(base | {"num_format": "0.00"})
+        self.share = book.add_format(base | {"num_format": "0%"})
+        self.concern = book.add_format(base | {"bold": True, "font_color": INK["negative"], "quote_prefix": True})
+        self.plain = book.add_format(base)
+        self.spans = {
+            name: book.add_format({"underline": UNDERLINE[name], "font_color": ink, "bold": name != "neutral"})
+            for name, ink in INK.items()
+        }
+
+    def sheet(self, name: str, columns: list[tuple[str, float, str]], rows: list[list], top: int = 0):
+        """A sheet with a table: columns are (head, width, kind: text, wrap, number, decimal, share); frozen, filtered."""
+        sheet = self.book.add_worksheet(name)
+        self.table(sheet, columns, rows, top)
+        sheet.freeze_panes(top + 1, 1)
+        sheet.autofilter(top, 0, top + max(len(rows), 1), len(columns) - 1)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(top)
+        return sheet
+
+    def table(self, sheet, columns, rows, top):
+        formats = {
+            "text": self.line,
+            "wrap": self.text,
+            "number": self.number,
+            "decimal": self.decimal,
+            "share": self.share,
+        }
+        for at, (head, width, _) in enumerate(columns):
+            sheet.set_column(at, at, width)
+            sheet.write_string(top, at, head, self.head)
+        for down, row in enumerate(rows, top + 1):
+            for at, (value, (_, _, kind)) in enumerate(zip(row, columns, strict=True)):
+                self.cell(sheet, down, at, value, formats[kind])
+
+    def cell(self, sheet, down, at, value, style):
+        if value is None:
+            sheet.write_blank(down, at, None, self.plain)
+        elif isinstance(value, str):
+            sheet.write_string(down, at, value[:LONGEST_CELL], style)
+        else:
+            sheet.write_number(down, at, value, style)
+
+
+def _summary(paper: _Paper, s: Mapping) -> None:
+    sheet = paper.book.add_worksheet("Summary")
+    sheet.hide_gridlines(2)
+    sheet.set_column(0, 0, 34)
+    sheet.set_column(1, 6, 13)
+    sheet.set_column(7, 7, 60)
+    sheet.write_string(0, 0, f"Patient reviews, {s['month_name']}", paper.title)
+    sheet.write_string(
+        1,
+        0,
+        f"{plural(s['received']['locations'], 'clinic')}, {plural(s['received']['reviews'], 'review')}, "
+        f"{s['received']['with_words']} with words",
+        paper.line,
+    )
+    columns = [
+        ("Figure", 34, "text"),
+        ("How many", 13, "decimal"),
+        ("Of", 13, "number"),
+        ("Share or mean", 13, "share"),
+        ("Low 95 %", 13, "share"),
+        ("High 95 %", 13, "share"),
+        ("Usual", 13, "share"),
+        ("Variation", 60, "wrap"),
+    ]
+    rows = []
+    for tile in s["headlines"]:
+        share = tile["key"] == "positive"
+        interval = [tile["share"], tile["low"], tile["high"]] if share else [None, None, None]
+        rows.append([tile["name"], None, tile["n"], *interval, None, tile["chart"]["now"]["word"]])
+    paper.table(sheet, columns, rows, 3)
+    for down, tile in enumerate(s["headlines"], 4):
+        share, stars = tile["key"] == "positive", tile["key"] == "stars"
+        paper.cell(sheet, down, 1, None if stars else tile["k" if share else "value"], paper.number)
+        if stars:
+            paper.cell(sheet, down, 3, tile["value"], paper.decimal)
+        paper.cell(sheet, down, 6, tile["usual"], paper.share if share else paper.decimal)
+    down = 9
+    for title, lines in (
+        ("Needs action today", [s["escalations"]["sentence"], *_waiting(s["escalations"])]),
+        (
+            "What changed",
+            [f"{one['title']}: {one['figures']}." for one in s["changed"]] or [s["unchanged"]["sentence"]],
+        ),
+        ("What did not", ([s["unchanged"]["sentence"]] if s["changed"] else []) + [s["unchanged"]["note"]]),
+        ("Negative reviews", [s["negative"]["title"], s["negative"]["now"]["word"]]),
+        ("What this cannot tell you", s["limits"]),
+        ("Changes written down", [f"{one['date']}, {one['what']}: {one['sentence']}" for one in s["register"]]),
+        ("Method", s["method"]),
+    ):
+        if not lines:
+            continue
+        sheet.write_string(down, 0, title, paper.finding)
+        for text in lines:
+            down += 1
+            sheet.merge_range(down, 0, down, 7, "", paper.text)
+            sheet.write_string(down, 0, text, paper.text)
+            sheet.set_row(down, 15 * (1 + len(text) // 160))
+        down += 2
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+
+
+def _themes(paper: _Paper, s: Mapping) -> None:
+    columns = [
+        ("Theme", 18, "text"),
+        ("Speak of it", 11, "number"),
+        ("Of reviews read", 11, "number"),
+        ("Share", 9, "share"),
+        ("Low 95 %", 9, "share"),
+        ("High 95 %", 9, "share"),
+        ("Note", 20, "text"),
+        ("Positive", 10, "number"),
+        ("Mixed", 10, "number"),
+        ("Neutral", 10, "number"),
+        ("Negative", 10, "number"),
+        ("Negative, share", 11, "share"),
+        ("Low 95 %", 9, "share"),
+        ("High 95 %", 9, "share"),
+        ("Usual share that speaks of it", 13, "share"),
+        ("Corrected for reading errors", 13, "share"),
+        ("Lasting shift", 34, "text"),
+        ("For", 50, "wrap"),
+        ("Against", 50, "wrap"),
+    ]
+    rows = []
+    for one in s["themes"]:
+        told, bad = one["mentions"], one["negative"]
+        signal = "; ".join(
+            f"{'worse' if each['state'] == 'concern' else 'better'} since {month_name(each['since'])}, {each['location']}"
+            for each in one["signal"]
+        )
+        rows.append(
+            [
+                one["name"],
+                told["k"],
+                told["n"],
+                told["share"],
+                told["low"],
+                told["high"],
+                _note(told),
+                one["positive"]["k"],
+                one["mixed"]["k"],
+                one["neutral"]["k"],
+                bad["k"],
+                bad["share"],
+                bad["low"],
+                bad["high"],
+                one["usual"]["share"],
+                one["corrected"]["share"] if one["corrected"] else None,
+                signal or "no lasting shift found",
+                _quote(one["for"]),
+                _quote(one["against"]),
+            ]
+        )
+    sheet = paper.sheet("Themes", columns, rows)
+    last = len(rows)
+    chart = paper.book.add_chart({"type": "bar"})
+    for name, at, ink in (("Positive", 7, INK["positive"]), ("Negative", 10, INK["negative"])):
+        chart.add_series(
+            {
+                "name": name,
+                "categories": ["Themes", 1, 0, last, 0],
+                "values": ["Themes", 1, at, last, at],
+                "fill": {"color": ink},
+            }
+        )
+    chart.set_title({"name": f"Praise and complaints, {s['month_name']} (reviews)", "name_font": {"size": 12}})
+    chart.set_y_axis({"reverse": True})
+    chart.set_x_axis({"major_gridlines": {"visible": True, "line": {"color": "#D6DADE"}}})
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 760, "height": 380})
+    sheet.insert_chart(
+        last + 3, 0, chart, {"description": "Bars: how many reviews praise and how many complain of each theme"}
+    )
+
+
+def _treatments(paper: _Paper, s: Mapping) -> None:
+    columns = [
+        ("Treatment had", 15, "text"),
+        ("Theme", 16, "text"),
+        ("About", 26, "text"),
+        ("Speak of it", 11, "number"),
+        ("Of reviews read", 11, "number"),
+        ("Positive", 10, "number"),
+        ("Mixed", 10, "number"),
+        ("Neutral", 10, "number"),
+        ("Negative", 10, "number"),
+        ("Negative, share", 11, "share"),
+        ("Low 95 %", 9, "share"),
+        ("High 95 %", 9, "share"),
+        ("Note", 20, "text"),
+    ]
+    names, rows = s["names"], []
+    for one in s["treatments"]["rows"]:
+        bad = one["negative"]
+        rows.append(
+            [
+                names["treatments"][one["treatment"]],
+                names["themes"][one["theme"]],
+                "the clinic",
+                one["mentions"]["k"],
+                one["mentions"]["n"],
+                one["positive"]["k"],
+                one["mixed"]["k"],
+                one["neutral"]["k"],
+                bad["k"],
+                bad["share"],
+                bad["low"],
+                bad["high"],
+                _note(bad),
+            ]
+        )
+    for one in s["verdicts"]:
+        bad = one["negative"]
+        rows.append(
+            [
+                names["treatments"][one["treatment"]],
+                names["themes"].get(one["theme"], one["theme"]),
+                "the treatment itself",
+                one["n"],
+                None,
+                one["positive"]["k"],
+                one["mixed"]["k"],
+                one["neutral"]["k"],
+                bad["k"],
+                bad["share"],
+                bad["low"],
+                bad["high"],
+                _note(bad),
+            ]
+        )
+    paper.sheet("Treatments", columns, rows)
+
+
+def _trend(paper: _Paper, s: Mapping) -> None:
+    columns = [
+        ("Month", 16, "text"),
+        ("Reviews", 10, "number"),
+        ("Read", 10, "number"),
+        ("Negative", 10, "number"),
+        ("Negative, share", 11, "share"),
+        ("Mean", 9, "share"),
+        ("Lower limit", 11, "share"),
+        ("Upper limit", 11, "share"),
+        ("Signal", 14, "text"),
+        ("Mean stars", 11, "decimal"),
+        ("Rated", 9, "number"),
+        ("Positive", 10, "number"),
+        ("To act on", 10, "number"),
+    ]
+    rows = []
+    every, positive, acts = (s["headlines"][at]["chart"]["points"] for at in (0, 1, 3))
+    for at, point in enumerate(s["negative"]["points"]):
+        gone = not every[at]["n"]  # a month without reviews is missing, not nought
+        read = bool(point["n"])
+        star = s["stars"]["points"][at]
+        rows.append(
+            [
+                month_name(point["month"]),
+                None if gone else every[at]["n"],
+                None if gone else point["n"],
+                *([point["k"], point["value"]] if read else [None, None]),
+                s["negative"]["mean"],
+                point["low"],
+                point["high"],
+                "no reviews" if gone else point["signal"] or ("" if read else "none read"),
+                star["value"],
+                None if gone else star["n"],
+                positive[at]["k"] if read else None,
+                None if gone else acts[at]["k"],
+            ]
+        )
+    sheet = paper.sheet("Trend", columns, rows)
+    last = len(rows)
+    chart = paper.book.add_chart({"type": "line"})
+    for at, line in (
+        (4, {"color": "#1A1D21", "width": 2}),
+        (5, {"color": "#5D666F", "width": 1, "dash_type": "dash"}),
+        (6, {"color": "#868E97", "width": 1}),
+        (7, {"color": "#868E97", "width": 1}),
+    ):
+        marker = (
+            {"type": "circle", "size": 6, "fill": {"color": "#1A1D21"}, "border": {"color": "#1A1D21"}}
+            if at == 4
+            else {"type": "none"}
+        )
+        chart.add_series(
+            {
+                "name": ["Trend", 0, at],
+                "categories": ["Trend", 1, 0, last, 0],
+                "values": ["Trend", 1, at, last, at],
+                "line": line,
+                "marker": marker,
+            }
+        )
+    chart.set_title({"name": s["negative"]["title"], "name_font": {"size": 12}})
+    chart.set_y_axis({"num_format": "0%", "min": 0, "major_gridlines": {"visible": True, "line": {"color": "#D6DADE"}}})
+    chart.set_legend({"position": "bottom"})
+    chart.set_size({"width": 900, "height": 360})
+    chart.show_na_as_empty_cell()
+    sheet.insert_chart(
+        last + 3, 0, chart, {"description": "Line: share of reviews that are negative by month, with control limits"}
+    )
+
+
+def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted) -> None:
+    """One row per review; the answers of a survey form stand in one cell, each after what was asked."""
+    columns = [
+        ("Review", 22, "text"),
+        ("Date", 12, "text"),
+        ("Clinic", 15, "text"),
+        ("Source", 13, "text"),
+        ("Language", 10, "text"),
+        ("Stars", 7, "number"),
+        ("Overall", 11, "text"),
+        ("Score", 8, "decimal"),
+        ("Treatment had", 16, "text"),
+        ("Words", 90, "wrap"),
+        ("Speaks of", 44, "wrap"),
+        ("To act on", 18, "text"),
+        ("Asked", 24, "wrap"),
+    ]
+    names = s["names"]
+    said: dict[str, list] = {}
+    for row in counted.said.itertuples():
+        said.setdefault(row.review_id, []).append(row)
+    answers: dict[str, list] = {}
+    for row in counted.answers.itertuples():
+        answers.setdefault(row.review_id, []).append(row)
+    rows, rich = [], {}
+    for down, row in enumerate(counted.reviews.iloc[::-1].itertuples(), 1):
+        mine, texts = said.get(row.review_id, []), answers[row.review_id]
+        speaks = dict.fromkeys(
+            (f"{names['treatments'].get(one.treatment, one.treatment)}: " if one.treatment else "")
+            + f"{names['themes'].get(one.theme, one.theme)} {one.sentiment}"
+            for one in mine
+        )
+        alone = len(texts) == 1
+        rows.append(
+            [
+                row.review_id,
+                row.date or "",
+                row.location,
+                names["sources"].get(row.source, row.source),
+                row.language,
+                _number(row.rating),
+                row.overall,
+                _number(row.score),
+                ", ".join(names["treatments"].get(one, one) for one in row.treatments),
+                "\n".join(_heading(one, alone) + shown(one.text) for one in texts),
+                "; ".join(speaks),
+                ", ".join(names["reasons"].get(one, one) for one in row.escalate),
+                (texts[0].question or "") if alone else "",
+            ]
+        )
+        pieces = _rich(paper, [(_heading(one, alone), one) for one in texts], mine)
+        if pieces:
+            rich[down] = pieces
+    sheet = paper.sheet("Reviews", columns, rows)
+    for down, pieces in rich.items():
+        sheet.write_rich_string(down, 9, *pieces, paper.text)
+
+
+def _heading(answer, alone: bool) -> str:
+    """What stands before one of several texts: what was asked, or where the copy is."""
+    if answer.twin:
+        return f"In a copy of this review ({SOURCE_NAMES.get(answer.source, answer.source)}): "
+    return f"Asked: {answer.question} " if answer.question and not alone else ""
+
+
+def _rich(paper: _Paper, texts: list[tuple], said) -> list | None:
+    """The texts in pieces, each passage that speaks for a theme after its format; None where nothing is to be highlighted."""
+    if not said or sum(len(one.text) for _, one in texts) > LONGEST_CELL - 2000:
+        return None
+    pieces, plain = [], ""
+    for at, (heading, one) in enumerate(texts):
+        plain += ("\n" if at else "") + heading
+        for piece, here in _cut(one.text, [row for row in said if row.answer == one.answer]):
+            if not here:
+                plain += piece
+                continue
+            if plain:
+                pieces, plain = [*pieces, plain], ""
+            pieces += [paper.spans[here.pop() if len(here) == 1 else "mixed"], piece]
+    if plain:
+        pieces.append(plain)
+    if not any(not isinstance(piece, str) for piece in pieces):
+        return None
+    # Excel's rich text needs two pieces at least: a text highlighted whole gets an empty-looking tail
+    return pieces if sum(isinstance(piece, str) for piece in pieces) > 1 else [*pieces, " "]
+
+
+def _cut(text: str, said):
+    """The text cut at every start and end of a passage: each piece as printed, with the sentiments of its passages."""
+    spans = [
+        (row.start, row.end, row.sentiment)
+        for row in said
+        if row.start is not None and row.end is not None and 0 <= row.start < row.end <= len(text)
+    ]
+    cuts = sorted({0, len(text), *(at for start, end, _ in spans for at in (start, end))})
+    for start, end in itertools.pairwise(cuts):
+        piece = re.sub(r"\[\]", "", shown(text[start:end]))
+        if piece:
+            yield piece, {sentiment for a, b, sentiment in spans if a <= start and b >= end}
+
+
+def _waiting(acts: Mapping) -> list[str]:
+    """What else is to be acted on, beside the month's."""
+    undated, earlier = acts["undated"], acts["earlier"]
+    told = [f"{undated} without a date, in no month's figures."] if undated else []
+    return told + ([f"{earlier} from earlier months, no status recorded."] if earlier else [])
+
+
+def _escalations(paper: _Paper, s: Mapping) -> None:
+    """One row per reason and its passage."""
+    columns = [
+        ("Why", 22, "text"),
+        ("Review", 22, "text"),
+        ("Clinic", 15, "text"),
+        ("Source", 13, "text"),
+        ("Date", 12, "text"),
+        ("Days at the month's end", 12, "number"),
+        ("Found", 26, "text"),
+        ("What it says", 90, "wrap"),
+        ("Sure", 8, "share"),
+        ("Where", 30, "text"),
+    ]
+    when = {"this month": f"in {s['month_name']}", "no date": "no date", "earlier": "earlier, no status recorded"}
+    rows = [
+        [
+            reason["name"],
+            one["review_id"],
+            one["location"],
+            s["names"]["sources"].get(one["source"], one["source"]),
+            one["date"] or "none",
+            one["age_days"],
+            when[one["when"]],
+            reason["before"] + reason["evidence"] + reason["after"],
+            reason["confidence"],
+            reason["said_in"],
+        ]
+        for one in s["escalations"]["rows"]
+        for reason in one["reasons"]
+    ]
+    sheet = paper.sheet("Escalations", columns, rows, top=1)
+    sheet.write_string(0, 0, s["escalations"]["sentence"], paper.finding)
+
+
+def _quality(paper: _Paper, s: Mapping) -> None:
+    q = s["quality"]
+    sheet = paper.book.add_worksheet("Data quality")
+    sheet.write_string(0, 0, q["sentence"], paper.finding)
+    facts = [
+        ["Reviews in this report", q["reviews"]],
+        ["Rows they stand in (the answers of one survey form are one review)", q["answers"]],
+        ["Rows later than the month", q["after_cut_off"]],
+        ["With words", q["with_words"]["k"]],
+        ["Stars only", q["stars_only"]["k"]],
+        ["Not read (another language)", q["not_read"]["k"]],
+        ["Without a month", q["no_month"]["k"]],
+        ["Dated only roughly", q["inexact_date"]["k"]],
+        ["Without a clinic", q["no_location"]["k"]],
+    ]
+    facts += [[f"Marked {flag}", told["k"]] for flag, told in q["flags"].items()]
+    sheet.write_string(1, 0, s["platforms"]["sentence"], paper.line)
+    for down, (what, n) in enumerate(facts, 3):
+        sheet.write_string(down, 0, what, paper.line)
+        sheet.write_number(down, 1, n, paper.number)
+    down = len(facts) + 4
+    files = [[one["file"], one["accepted"], one["duplicates"], one["rejected"]] for one in q["files"]]
+    paper.table(
+        sheet,
+        [("File", 44, "text"), ("Accepted", 12, "number"), ("Duplicates", 12, "number"), ("Rejected", 60, "number")],
+        files,
+        down,
+    )
+    top = down + len(files) + 2
+    refused = [[one["file"], one["row"], None, one["reason"]] for one in q["rejected_rows"]]
+    paper.table(
+        sheet,
+        [
+            ("Rows refused: file", 44, "text"),
+            ("Row", 12, "number"),
+            ("", 12, "text"),
+            ("Why, and the mend", 60, "wrap"),
+        ],
+        refused,
+        top,
+    )
+    sheet.autofilter(top, 0, top + max(len(refused), 1), 3)
+    sheet.freeze_panes(1, 0)
+
+
+def _note(told: Mapping) -> str:
+    return {"count": "too few for a share", "small": "small numbers"}.get(told["mark"], "")
+
+
+def _quote(told: Mapping | None) -> str:
+    return (
+        ""
+        if told is None
+        else f"{told['before']}{told['evidence']}{told['after']} ({told['location']}, {month_name(told['month'])})"
+    )
+
+
+def _number(value) -> float | None:
+    return None if value is None or value != value else float(value)

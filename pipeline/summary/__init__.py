@@ -1,0 +1,141 @@
+"""Annotations of many reviews → one Summary: counts, intervals, control charts, and what has changed.
+
+A Summary is plain dicts and lists that go to JSON as they are; the page, the workbook and `report.json` say what it says.
+
+Every share is a *figure*: {k, n, share, low, high, mark, filter}. `k` of `n` reviews; `share` with its 95 % Wilson
+interval; `mark` is "count" under 5 reviews (then share, low and high are null: the count is all that can be said), "small"
+under 30, else "". `filter` selects the reviews behind `k`, by the rules of `counted.select`.
+
+    counted       who counts as one review, what each says, which reviews a filter selects
+    monthly       the series, the control charts, the headline tiles, each clinic's own chart
+    themes        what reviewers speak of, by theme and by treatment
+    shifts        what has changed, and what followed a change written down
+    escalations   what to act on
+    quality       where every row went, the limits, the method
+    cube          every count, for people who reckon on
+
+Pure and without a clock: "now" is the day after the month's last.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pipeline import tables
+from pipeline.months import day_after, is_month, month_before, month_name, months_between
+from pipeline.summary import quality
+from pipeline.summary.counted import STARS, Counted, plain, select, verdict_of_each
+from pipeline.summary.cube import cross_table
+from pipeline.summary.escalations import to_act_on
+from pipeline.summary.monthly import Monthly, clinics, headlines, negative_chart, places_of, star_chart
+from pipeline.summary.shifts import followed, lasting_shifts
+from pipeline.summary.themes import by_treatment, spoken_of, verdicts
+from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES
+
+__all__ = ["STARS", "Counted", "plain", "select", "summarise", "verdict_of_each"]
+
+LONGEST = 36  # months shown; NHS Making Data Count asks for two to three years
+
+
+def summarise(
+    annotations: tables.Annotations,
+    rejected: pd.DataFrame,
+    counts: Mapping[str, int],
+    month: str,
+    *,
+    model: Mapping | None = None,
+    changes: pd.DataFrame | None = None,
+    corrections: pd.DataFrame | None = None,
+    names: Mapping[str, str] | None = None,
+) -> dict:
+    """The Summary of a month.
+
+    rejected: `tables.REJECTED`. counts: read, accepted, duplicates, rejected, of the whole run. month: "YYYY-MM". model:
+    name, version, and as far as measured `themes` ({theme: {precision, recall, n}}) and `escalation_miss_rate`. changes:
+    the register of changes, one row per change: date, location (null: all), theme, what. corrections: one row per
+    correction a person made: review_id, what, was, now. names: a theme's name for people, from the taxonomy.
+
+    Keys, each list with one dict per what is named: months; headlines (tile); escalations.rows (review with a reason to
+    act); negative, stars (control charts: points per month); themes (theme, the month's); treatments.rows (theme ×
+    treatment, the last twelve months); verdicts (treatment × what it did); clinics (clinic); grid (theme × clinic, monthly
+    counts); changed (shift found); register (change written down); platforms.rows (source); table (month × location ×
+    source × treatment × theme, "all" for a margin); quality; limits (sentence); method (paragraph); model.
+
+    ValueError where the month is not one, or where accepted + duplicates + rejected is not read.
+    """
+    if not is_month(month):
+        raise ValueError(f"month {month!r} is not of the form 2026-10")
+    counts = {name: int(counts[name]) for name in ("read", "accepted", "duplicates", "rejected")}
+    parts = counts["accepted"] + counts["duplicates"] + counts["rejected"]
+    if parts != counts["read"]:
+        raise ValueError(
+            f"rows are missing: read {counts['read']}, but accepted {counts['accepted']} + duplicates "
+            f"{counts['duplicates']} + rejected {counts['rejected']} = {parts}"
+        )
+    known = quality.measured(model)
+    counted = plain(annotations, month)
+    reviews = counted.reviews
+    everything = counted.said[counted.said["review_id"].isin(reviews.loc[reviews["read"], "review_id"])]
+    everything = verdict_of_each(everything)
+    said = everything[everything["treatment"] == ""]
+    dated = sorted({value for value in reviews["month"] if value})
+    months = months_between(max(dated[0] if dated else month, month_before(month, LONGEST - 1)), month)
+    themes = [*tables.THEMES, *sorted({*everything["theme"]} - {*tables.THEMES})]
+    had = {name for each in reviews["treatments"] for name in each}
+    treatments = [*tables.TREATMENTS, *sorted(had - {*tables.TREATMENTS, NOT_STATED}), NOT_STATED]
+    places, sources = places_of(reviews), sorted(set(reviews["source"]))
+    named = {
+        "themes": {theme: (names or {}).get(theme) or theme.replace("_", " ") for theme in themes},
+        "treatments": {name: TREATMENT_NAMES.get(name, name) for name in treatments},
+        "reasons": REASON_NAMES,
+        "sources": {name: SOURCE_NAMES.get(name, name) for name in sources},
+        "months": {value: month_name(value) for value in sorted({*months, *dated})},
+    }
+    now = reviews[reviews["month"] == month]
+    monthly = Monthly(reviews, said, months)
+    stars = star_chart(monthly, reviews)
+    changed, unchanged, grid = lasting_shifts(monthly, said, reviews, themes, places, named["themes"])
+    acts = to_act_on(counted, month, int(monthly.screened[-1]), known)
+    not_read = int((now["words"] & ~now["read"]).sum())
+    return {
+        "month": month,
+        "month_name": month_name(month),
+        "cut_off": day_after(month).isoformat(),
+        "months": months,
+        "names": named,
+        "lists": {
+            "themes": themes,
+            "treatments": treatments,
+            "locations": places + ([NOT_STATED] if NOT_STATED in set(reviews["location"]) else []),
+            "sources": sources,
+            "languages": sorted(set(reviews["language"])),
+            "months": dated,
+        },
+        "counts": counts,
+        "received": {
+            "reviews": len(now),
+            "with_words": int(now["words"].sum()),
+            "read": int(now["read"].sum()),
+            "locations": len(set(now["location"]) - {NOT_STATED}),
+        },
+        "headlines": headlines(monthly, stars, acts["found"]),
+        "escalations": acts,
+        "negative": negative_chart(monthly),
+        "stars": stars,
+        "themes": spoken_of(counted, said, months, themes, changed, known, named["themes"]),
+        "treatments": by_treatment(reviews, said, months, themes, treatments),
+        "verdicts": verdicts(reviews, everything, months, treatments),
+        "clinics": clinics(reviews, months, places),
+        "grid": grid,
+        "changed": changed,
+        "unchanged": unchanged,
+        "register": followed(changes, reviews, said, month, named["themes"]),
+        "disagreements": quality.disagreements(reviews, month),
+        "platforms": quality.platforms(reviews, months),
+        "corrections": quality.correction_counts(corrections),
+        "table": cross_table(reviews, said, months, themes),
+        "quality": quality.accounted(annotations, counted, rejected, counts),
+        "limits": quality.limits(int(monthly.read[-1]), not_read, known),
+        "method": quality.method(),
+        "model": known,
+    }

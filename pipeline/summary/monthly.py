@@ -1,0 +1,277 @@
+"""Month by month: the series behind the charts, the charts with their words, the headline tiles, and each clinic's own."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from pipeline import tables
+from pipeline.months import month_name
+from pipeline.statistics import ENOUGH_POINTS, FEW, RULES, figure, mark, p_chart, rounded, xmr
+from pipeline.summary.counted import STARS
+from pipeline.wording import NOT_STATED, in_words, plural
+
+FEWEST_POINTS = (
+    6  # months below which a chart says nothing either way (a choice; the limits are trial limits up to twelve)
+)
+
+
+class Monthly:
+    """Counts per month of the reviews with a month: arrays with one entry a month, in the order of `months`.
+
+    reviews, read, screened (read, or with a reason to act), rated, escalated; overall: per sentiment; read_at: per clinic;
+    stars: the mean, NaN under five ratings.
+    """
+
+    def __init__(self, reviews: pd.DataFrame, said: pd.DataFrame, months: list[str]):
+        def count(rows):
+            return rows["month"].value_counts().reindex(months, fill_value=0).to_numpy(np.int64)
+
+        read = reviews[reviews["read"]]
+        acts = reviews["escalate"].map(bool).astype(bool)
+        self.months = months
+        self.reviews, self.read, self.rated = count(reviews), count(read), count(reviews[reviews["rating"].notna()])
+        self.screened, self.escalated = count(reviews[reviews["read"] | acts]), count(reviews[acts])
+        self.overall = {verdict: count(read[read["overall"] == verdict]) for verdict in tables.SENTIMENTS}
+        self.star_sum = reviews.groupby("month")["rating"].sum().reindex(months, fill_value=0.0).to_numpy(float)
+        self.stars = np.where(self.rated >= FEW, self.star_sum / np.maximum(self.rated, 1), np.nan)
+        self.read_at = {place: count(rows) for place, rows in read.groupby("location")}
+        pairs = said.groupby(["theme", "location", "sentiment", "month"]).size() if len(said) else pd.Series()
+        self._said = {
+            key: rows.droplevel([0, 1, 2]).reindex(months, fill_value=0).to_numpy(np.int64)
+            for key, rows in (pairs.groupby(level=[0, 1, 2]) if len(pairs) else ())
+        }
+
+    def said_at(self, theme: str, place: str, sentiment: str) -> np.ndarray:
+        """How many reviews a month speak so of a theme at a clinic."""
+        return self._said.get((theme, place, sentiment), np.zeros(len(self.months), np.int64))
+
+    def nothing(self, n, of: str) -> str | None:
+        """Why a chart of `of` has no point this month, in words; None where it may have one."""
+        if not self.reviews[-1]:
+            return "no reviews this month"
+        return f"none {of} this month" if not n[-1] else None
+
+
+def control(chart: dict, months: list[str], *, bad_when_high: bool | None, n, k=None, where=None, gone=None) -> dict:
+    """A control chart with its months, for people: the points, what was signalled, and how things stand now.
+
+    points: one dict a month {month, k, n, value, low, high, signal, filter}; signals: {rule, says, since, until, state};
+    now: {state, word, since}. A point, and the month, have the state of the lowest rule that names them; where one rule
+    names two runs, of the later one. `gone`: why this month has no point.
+    """
+
+    def state(one):
+        return "unusual" if bad_when_high is None else "concern" if one["high"] == bad_when_high else "improvement"
+
+    found = [
+        {
+            "rule": one["rule"],
+            "says": RULES[one["rule"]],
+            "since": months[one["points"][0]],
+            "until": months[one["points"][-1]],
+            "state": state(one),
+        }
+        for one in chart["signals"]
+    ]
+    points = []
+    for at, month in enumerate(months):
+        naming = [(one["rule"], state(one)) for one in chart["signals"] if at in one["points"]]
+        points.append(
+            {
+                "month": month,
+                "n": int(n[at]),
+                "k": int(k[at]) if k is not None else None,
+                **{name: chart[name][at] for name in ("value", "low", "high")},
+                "signal": min(naming)[1] if naming else None,
+                "filter": {"month": month, **(where or {})},
+            }
+        )
+    there = sum(point["value"] is not None for point in points)
+    few = there < FEWEST_POINTS
+    now = {"state": "ordinary", "word": "too few months to tell" if few else "no special-cause signal", "since": None}
+    current = [one for one in found if one["until"] == months[-1]]
+    if points[-1]["value"] is None:
+        now["word"] = gone or f"too few this month: {points[-1]['n']}"
+    elif current:
+        lowest = min(one["rule"] for one in current)
+        one = max((one for one in current if one["rule"] == lowest), key=lambda one: one["since"])
+        word = f"{one['state']} since {month_name(one['since'])}: {one['says']}"
+        now = {"state": one["state"], "word": word, "since": one["since"]}
+    if chart["trial"]:
+        now["word"] += f" (trial limits: {there} of {ENOUGH_POINTS} months)"
+    return {
+        "mean": chart["mean"],
+        "trial": chart["trial"],
+        "approximate": chart["approximate"],
+        "baseline": [months[at] for at in (chart["baseline"][:1] + chart["baseline"][-1:])],
+        "points": points,
+        "signals": found,
+        "now": now,
+    }
+
+
+def negative_chart(monthly: Monthly) -> dict:
+    """The control chart of the share of reviews that are negative, with its title."""
+    bad, read, month = monthly.overall["negative"], monthly.read, monthly.months[-1]
+    chart = share_chart(monthly, "negative", bad_when_high=True)
+    told = f"{in_words(figure(bad[-1], read[-1]), 'reviews')} are negative in {month_name(month)}"
+    if not read[-1]:
+        title = f"No review with words was read in {month_name(month)}"
+    elif chart["now"]["state"] == "ordinary":
+        title = (
+            f"{told}: {'too few months to tell' if 'too few' in chart['now']['word'] else 'no special-cause signal'}"
+        )
+    else:
+        worse = {"concern": "more than usual", "improvement": "fewer than usual"}.get(chart["now"]["state"], "unusual")
+        title = f"{told}, {worse} since {month_name(chart['now']['since'])}"
+    return chart | {"title": title}
+
+
+def share_chart(monthly: Monthly, sentiment: str, *, bad_when_high: bool, where: dict | None = None) -> dict:
+    """The control chart of the share of the reviews read that are of one sentiment."""
+    k, n = monthly.overall[sentiment], monthly.read
+    return control(
+        p_chart(k, n),
+        monthly.months,
+        bad_when_high=bad_when_high,
+        k=k,
+        n=n,
+        where={**(where or {}), "sentiment": sentiment},
+        gone=monthly.nothing(n, "read"),
+    )
+
+
+def star_chart(monthly: Monthly, reviews: pd.DataFrame) -> dict:
+    """The control chart of the mean stars, and how many gave each number this month."""
+    month = monthly.months[-1]
+    chart = control(
+        xmr(monthly.stars, 1, 5),
+        monthly.months,
+        bad_when_high=False,
+        n=monthly.rated,
+        where={"stars": "rated"},
+        gone=monthly.nothing(monthly.rated, "rated")
+        or f"{plural(int(monthly.rated[-1]), 'rating')} this month: too few for a mean",
+    )
+    rated = reviews.loc[reviews["month"] == month, "rating"].dropna()
+
+    def box(stars):
+        low, high = STARS[stars]
+        return figure(((rated >= low) & (rated < high)).sum(), len(rated), {"month": month, "stars": stars})
+
+    # top box is five stars (CAHPS)
+    several = {"five": box("5"), "four_or_five": box("4-5"), "one_or_two": box("1-2")}
+    return chart | {"distribution": {"each": {star: box(star) for star in "54321"}, **several}}
+
+
+def headlines(monthly: Monthly, stars: dict, found: int) -> list[dict]:
+    """One row per tile: its value, what is usual (the twelve months before), the series and the variation in a word.
+
+    stars: the star chart. found: how many reviews of the month there are to act on.
+    """
+    months, month = monthly.months, monthly.months[-1]
+    before = slice(max(len(months) - 13, 0), len(months) - 1)
+    read, positive, rated = monthly.read, monthly.overall["positive"], monthly.rated
+    many = xmr(np.where(monthly.reviews > 0, monthly.reviews, np.nan), 0)
+    there = monthly.reviews[before][monthly.reviews[before] > 0]
+    return [
+        {
+            "key": "reviews",
+            "name": "Reviews",
+            "value": int(monthly.reviews[-1]),
+            "n": int(monthly.reviews[-1]),
+            "usual": rounded(float(there.mean())) if len(there) else None,
+            "filter": {"month": month},
+            "chart": control(
+                many, months, bad_when_high=None, n=monthly.reviews, gone=monthly.nothing(monthly.reviews, "")
+            ),
+        },
+        {
+            "key": "positive",
+            "name": "Positive",
+            **figure(positive[-1], read[-1], {"month": month, "sentiment": "positive"}),
+            "usual": _ratio(positive[before].sum(), read[before].sum()),
+            "chart": share_chart(monthly, "positive", bad_when_high=False),
+        },
+        {
+            "key": "stars",
+            "name": "Stars",
+            "value": stars["points"][-1]["value"],
+            "n": int(rated[-1]),
+            "mark": mark(rated[-1]),
+            "filter": {"month": month, "stars": "rated"},
+            "usual": _ratio(monthly.star_sum[before].sum(), rated[before].sum()),
+            "chart": {name: part for name, part in stars.items() if name != "distribution"},
+        },
+        _acting_tile(monthly, before, found),
+    ]
+
+
+def _acting_tile(monthly: Monthly, before: slice, found: int) -> dict:
+    """The tile of the reviews to act on. Rare things have no control chart: one more or less would be a signal."""
+    k, n, month = monthly.escalated, monthly.screened, monthly.months[-1]
+    chart = p_chart(k, n)
+    if chart["rare"]:
+        chart |= {"signals": [], "low": [None] * len(n), "high": [None] * len(n), "trial": False}
+    there = k[before][n[before] > 0].tolist()
+    told = control(
+        chart,
+        monthly.months,
+        bad_when_high=True,
+        k=k,
+        n=n,
+        where={"escalation": "any"},
+        gone=monthly.nothing(n, "read"),
+    )
+    if chart["rare"] and n[-1]:
+        told["now"]["word"] = "too rare for a control chart"
+    return {
+        "key": "escalations",
+        "name": "To act on",
+        "value": found,
+        "n": int(n[-1]),
+        "usual": rounded(float(np.mean(there))) if there else None,
+        "range": [min(there), max(there)] if there else None,
+        "filter": {"month": month, "escalation": "any"},
+        "chart": told,
+    }
+
+
+def clinics(reviews: pd.DataFrame, months: list[str], places: list[str]) -> list[dict]:
+    """One row per clinic: the month's figures and its own control chart of the share negative."""
+    out = []
+    for place in places:
+        mine = reviews[reviews["location"] == place]
+        monthly = Monthly(mine, pd.DataFrame(), months)
+        bad, read = monthly.overall["negative"], monthly.read
+        where, year = (
+            {"location": place, "month": months[-1]},
+            {"from": months[-13:-1][0], "to": months[-2]} if months[:-1] else {},
+        )
+        stars = monthly.stars[-1]
+        out.append(
+            {
+                "location": place,
+                "reviews": int(monthly.reviews[-1]),
+                "filter": where,
+                "escalations": figure(monthly.escalated[-1], monthly.screened[-1], where | {"escalation": "any"}),
+                "negative": figure(bad[-1], read[-1], where | {"sentiment": "negative"}),
+                "usual": figure(
+                    bad[-13:-1].sum(), read[-13:-1].sum(), {"location": place, "sentiment": "negative"} | year
+                ),
+                "stars": None if math.isnan(stars) else rounded(stars),
+                "rated": int(monthly.rated[-1]),
+                "chart": share_chart(monthly, "negative", bad_when_high=True, where={"location": place}),
+            }
+        )
+    return out
+
+
+def places_of(reviews: pd.DataFrame) -> list[str]:
+    """The clinics that the reviews name."""
+    return sorted(set(reviews["location"]) - {NOT_STATED})
+
+
+def _ratio(k, n) -> float | None:
+    return rounded(float(k) / float(n)) if n else None

@@ -1,0 +1,191 @@
+"""What has changed: lasting shifts in what is said of a theme at a clinic, and what followed a change written down."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from pipeline.months import day_after, day_of, month_name, year_before
+from pipeline.statistics import FEW, figure, find_changes, newcombe, rounded
+from pipeline.summary.monthly import Monthly
+from pipeline.wording import capital, in_words, plural
+
+WINDOW = 24  # months searched for a shift
+OVERLAP = (
+    0.6  # of the earlier reviews must be on platforms that both periods have, else their mix cannot be held constant
+)
+
+
+def lasting_shifts(
+    monthly: Monthly, said: pd.DataFrame, reviews: pd.DataFrame, themes: list[str], places: list[str], names: Mapping
+) -> tuple[list[dict], dict, list[dict]]:
+    """The shifts found (the surest first), what was looked at in vain, and the counts behind: one row per theme × clinic."""
+    months = monthly.months
+    window = slice(max(len(months) - WINDOW, 0), len(months))
+    looked = months[window]
+    cells, grid = {}, []
+    for theme in themes:
+        for place in places:
+            read = monthly.read_at.get(place, np.zeros(len(months), np.int64))
+            bad, good = (monthly.said_at(theme, place, sentiment) for sentiment in ("negative", "positive"))
+            cells[theme, place] = (read[window], bad[window], good[window])
+            counts = {"n": read.tolist(), "negative": bad.tolist(), "positive": good.tolist()}
+            where = {"from": months[0], "to": months[-1], "theme": theme, "location": place}
+            grid.append({"theme": theme, "location": place, **counts, "filter": where})
+    found, untold = find_changes(cells)
+    out = [
+        _told(theme, place, change, cells[theme, place], looked, names[theme])
+        | {"same_platforms": _same_platforms(reviews, said, theme, place, looked, change["split"])}
+        for (theme, place), change in found.items()
+    ]
+    out.sort(key=lambda one: (one["state"] != "concern", one["p_corrected"], one["theme"], one["location"]))
+    marked = {(one["theme"], one["location"]): one for one in out}
+    for cell in grid:
+        one = marked.get((cell["theme"], cell["location"]))
+        cell |= {"state": one["state"] if one else None, "since": one["since"] if one else None}
+        cell["cannot_tell"] = (cell["theme"], cell["location"]) in untold
+    told = len(cells) - len(untold)
+    pairs = f"{plural(len(themes), 'theme')} × {plural(len(places), 'clinic')}"
+    if not told:
+        sentence = "Cannot tell yet: too few reviews speak of any theme."
+    elif out:
+        rest = plural(told - len(out), "pair")
+        sentence = f"No lasting shift found in the other {rest} of theme and clinic (small ones may be missed)."
+    else:
+        sentence = (
+            f"No lasting shift found in any of {plural(told, 'pair')} of theme and clinic (small ones may be missed)."
+        )
+    unchanged = {
+        "pairs": len(cells),
+        "tested": told,
+        "cannot_tell": len(untold),
+        "sentence": sentence,
+        "note": f"Looked at {pairs} over {plural(len(looked), 'month')}; {len(untold)} cannot be told (fewer than five "
+        "opinions, or too few reviews).",
+    }
+    return out, unchanged, grid
+
+
+def _told(theme: str, place: str, change: Mapping, cell: tuple, looked: list[str], name: str) -> dict:
+    """A shift with the figures of its two sides and its words."""
+    read, bad, good = cell
+    at = change["split"]
+    sides = {}
+    for side, part, first, last in (("before", slice(0, at), 0, at - 1), ("after", slice(at, None), at, -1)):
+        where = {"from": looked[first], "to": looked[last], "location": place, "theme": theme}
+        sides[side] = {
+            "negative": figure(bad[part].sum(), read[part].sum(), where | {"sentiment": "negative"}),
+            "positive": figure(good[part].sum(), read[part].sum(), where | {"sentiment": "positive"}),
+        }
+
+    def moved(sentiment):
+        return sum(
+            way * sides[side][sentiment]["k"] / sides[side][sentiment]["n"]
+            for way, side in ((1, "after"), (-1, "before"))
+        )
+
+    worse = moved("negative") > moved("positive")
+    said_by = "negative" if abs(moved("negative")) >= abs(moved("positive")) else "positive"
+    verb = "complain" if said_by == "negative" else "praise it"
+    since, (first, last) = month_name(looked[at]), (looked[month] for month in change["between"])
+    began = f"It most likely began in {since}"
+    return {
+        "theme": theme,
+        "location": place,
+        "state": "concern" if worse else "improvement",
+        "since": looked[at],
+        "between": [first, last],
+        "p_corrected": rounded(change["p_corrected"], 6),
+        "said_by": said_by,
+        **sides,
+        "title": f"{capital(name)} in {place} has been {'worse' if worse else 'better'}, most likely since {since}",
+        "figures": f"{in_words(sides['after'][said_by], 'reviews')} {verb}, before {in_words(sides['before'][said_by])}",
+        "began": f"{began}."
+        if first == last
+        else f"{began}; it may have been any month from {month_name(first)} to {month_name(last)}.",
+        "chance": "Chance alone would show as large a shift anywhere among all that was looked at in "
+        f"{at_most(change['p_corrected'])} reports.",
+    }
+
+
+def at_most(p: float) -> str:
+    """A chance as an upper bound that does not say more than the shuffles do: 0.0012 → "at most 1 in 500"."""
+    return f"at most 1 in {max(of for of in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if p * of <= 1)}"
+
+
+def _same_platforms(reviews, said, theme: str, place: str, looked: list[str], at: int) -> dict | None:
+    """The complaints of the two periods with the mix of platforms as it was before; None where that cannot be told.
+
+    Direct standardisation over the sources of both periods: {before, after, sources}, `after` being the later shares in the
+    earlier proportions. Cannot be told where a source has fewer than five reviews on a side, or they cover too little.
+    """
+    read = reviews[reviews["read"] & (reviews["location"] == place)]
+    complains = said[(said["theme"] == theme) & (said["sentiment"] == "negative")]
+    read = read.assign(bad=read["review_id"].isin(complains["review_id"]))
+    return standardised(read[read["month"].isin(looked[:at])], read[read["month"].isin(looked[at:])])
+
+
+def standardised(before: pd.DataFrame, after: pd.DataFrame) -> dict | None:
+    """Both periods' share of `bad` over the sources they share, in the proportions of the earlier: {before, after, sources}.
+
+    None where that cannot be told: a shared source has fewer than five reviews in a period, or those shared hold less
+    than OVERLAP of the earlier reviews. (Direct standardisation.)
+    """
+    first, second = (rows.groupby("source")["bad"].agg(["mean", "size"]) for rows in (before, after))
+    shared = first.index.intersection(second.index).sort_values()
+    first, second = first.loc[shared], second.loc[shared]
+    if (
+        not len(shared)
+        or first["size"].sum() < OVERLAP * len(before)
+        or min(first["size"].min(), second["size"].min()) < FEW
+    ):
+        return None
+    weight = first["size"] / first["size"].sum()
+    return {
+        "before": rounded((weight * first["mean"]).sum()),
+        "after": rounded((weight * second["mean"]).sum()),
+        "sources": shared.tolist(),
+    }
+
+
+def followed(
+    changes: pd.DataFrame | None, reviews: pd.DataFrame, said: pd.DataFrame, month: str, names: Mapping
+) -> list[dict]:
+    """One row per change written down: complaints of its theme in up to twelve months before and since, or "too early"."""
+    if changes is None or not len(changes):
+        return []
+    read = reviews[reviews["read"] & reviews["month"].notna()]
+    end, out = day_after(month), []
+    for row in changes.to_dict("records"):
+        day = day_of(str(row.get("date") or ""))
+        place, theme, what = (_given(row.get(name)) for name in ("location", "theme", "what"))
+        if day is None or day >= end:
+            continue
+        name = names.get(theme, theme)
+        here = read if place is None else read[read["location"] == place]
+        days = here["date"].map(day_of)
+        complains = said[(said["theme"] == theme) & (said["sentiment"] == "negative")]
+        hit = here["review_id"].isin(complains["review_id"])
+
+        def told(part, here=here, hit=hit):
+            ids = here.loc[part & hit, "review_id"].tolist()
+            return figure(len(ids), part.sum(), {"ids": ids} if ids else {})
+
+        before, after = told((days >= year_before(day)) & (days < day)), told((days >= day) & (days < end))
+        if before["n"] < FEW or after["n"] < FEW:
+            sentence = f"Too early to tell: {plural(before['n'], 'review')} before, {after['n']} since."
+        else:
+            low, high = newcombe(before["k"], before["n"], after["k"], after["n"])
+            verdict = "fewer complaints since" if high < 0 else "more complaints since" if low > 0 else "cannot tell"
+            ends = " to ".join(f"{value * 100:+.0f}".replace("-", "−") for value in (low, high))
+            sentence = (
+                f"Complaints of {name}: {in_words(before)} in the year before, {in_words(after)} since; "
+                f"difference {ends} percentage points: {verdict}."
+            )
+        told_of = {"date": day.isoformat(), "location": place, "what": what or ""}
+        out.append(told_of | {"before": before, "after": after, "sentence": sentence})
+    return sorted(out, key=lambda one: (one["date"], one["location"] or "", one["what"]))
+
+
+def _given(value) -> str | None:
+    return None if value is None or value != value or not str(value).strip() else str(value).strip()

@@ -1,0 +1,163 @@
+"""What reviewers speak of: each theme this month with words for and against, themes by treatment, treatments' verdicts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from pipeline import tables
+from pipeline.statistics import corrected, figure
+from pipeline.summary.counted import Counted
+from pipeline.wording import NOT_STATED, passage
+
+FITTING = range(30, 86)  # letters of a passage on page one: neither a scrap nor a speech
+
+
+def spoken_of(
+    counted: Counted,
+    said: pd.DataFrame,
+    months: list[str],
+    themes: list[str],
+    changed: list,
+    model: Mapping,
+    names: Mapping,
+) -> list[dict]:
+    """One row per theme: the month's mentions and sentiments, the twelve months before, words for and against, its shifts.
+
+    said: one row per review × theme, of the clinic. Those with a shift first, then those most spoken of.
+    """
+    month, before = months[-1], months[-13:-1]
+    read = counted.reviews[counted.reviews["read"]]
+    n, n_before = int((read["month"] == month).sum()), int(read["month"].isin(before).sum())
+    out: list[dict] = []
+    used: set[str] = set()  # no review speaks twice on page one
+    for theme in themes:
+        rows = said[said["theme"] == theme]
+        mine, earlier = rows[rows["month"] == month], rows[rows["month"].isin(before)]
+        where = {"month": month, "theme": theme}
+        year = {"from": before[0], "to": before[-1], "theme": theme} if before else {}
+        told = figure(len(mine), n, where)
+        shifts = [one for one in changed if one["theme"] == theme]
+        bad = figure((earlier["sentiment"] == "negative").sum(), len(earlier), year | {"sentiment": "negative"})
+        out.append(
+            {
+                "theme": theme,
+                "name": names[theme],
+                "mentions": told,
+                "usual": figure(len(earlier), n_before, year),
+                "corrected": corrected(told, model["themes"].get(theme)),
+                **{
+                    one: figure((mine["sentiment"] == one).sum(), len(mine), where | {"sentiment": one})
+                    for one in tables.SENTIMENTS
+                },
+                "negative_usual": bad,
+                "signal": [
+                    {"state": one["state"], "since": one["since"], "location": one["location"]} for one in shifts
+                ],
+                "for": _verbatim(rows, counted, "positive", month, shifts, used),
+                "against": _verbatim(rows, counted, "negative", month, shifts, used),
+            }
+        )
+    return sorted(
+        out,
+        key=lambda one: (
+            not one["signal"],
+            -one["mentions"]["k"],
+            -one["usual"]["k"],
+            themes.index(one["theme"]),
+        ),
+    )
+
+
+def _verbatim(rows, counted: Counted, sentiment: str, month: str, shifts: list, used: set) -> dict | None:
+    """The passage that says it best: of the month if it has one, surest first."""
+    rows = rows[(rows["sentiment"] == sentiment) & rows["month"].notna() & rows["start"].notna()]
+    if not len(rows):
+        return None
+    latest = month if (rows["month"] == month).any() else rows["month"].max()
+    recent = rows[rows["month"] == latest].merge(counted.reviews[["review_id", "escalate"]], on="review_id")
+    recent = recent.merge(counted.answers.loc[~counted.answers["twin"], ["answer", "text", "language"]], on="answer")
+    moved = {one["location"] for one in shifts if (one["state"] == "concern") == (sentiment == "negative")}
+    best = None
+    for row in recent.itertuples():
+        where = passage(row.text, row.start, row.end, 130)
+        length = len(where["before"]) + len(where["evidence"]) + len(where["after"])
+        rank = (
+            row.location not in moved,
+            bool(row.escalate),  # what is to be acted on stands above already
+            row.review_id in used,
+            where["cut"],
+            length not in FITTING,
+            -round(row.confidence or 0, 1),
+            -length,
+            row.answer,
+        )
+        if best is None or rank < best[0]:
+            best = (rank, row, where)
+    _, row, where = best
+    used.add(row.review_id)
+    return {
+        "review_id": row.review_id,
+        "month": row.month,
+        "location": row.location,
+        "sentiment": sentiment,
+        "language": row.language,
+        "filter": {"ids": [row.review_id]},
+        **where,
+    }
+
+
+def by_treatment(
+    reviews: pd.DataFrame, said: pd.DataFrame, months: list[str], themes: list[str], treatments: list[str]
+) -> dict:
+    """Themes by treatment received, the last twelve months: one row per theme × treatment.
+
+    A review is among each treatment it says was received, else under "not stated".
+    """
+    period = months[-12:]
+    span = {"from": period[0], "to": period[-1]}
+    read = reviews[reviews["read"] & reviews["month"].isin(period)]
+    each = read[["review_id", "treatments"]].explode("treatments")
+    totals = each["treatments"].value_counts()
+    sizes = said.merge(each, on="review_id").groupby(["theme", "treatments", "sentiment"]).size()
+    out = []
+    for theme in themes:
+        for treatment in treatments:
+            found = {one: int(sizes.get((theme, treatment, one), 0)) for one in tables.SENTIMENTS}
+            mentions = sum(found.values())
+            where = span | {"theme": theme, "treatment": treatment}
+            out.append(
+                {
+                    "theme": theme,
+                    "treatment": treatment,
+                    "mentions": figure(mentions, totals.get(treatment, 0), where),
+                    **{one: figure(k, mentions, where | {"sentiment": one}) for one, k in found.items()},
+                }
+            )
+    sizes = {
+        name: {"n": int(totals.get(name, 0)), "filter": span | {"treatment": name, "words": "yes"}}
+        for name in treatments
+    }
+    return span | {"rows": out, "reviews": sizes}
+
+
+def verdicts(reviews: pd.DataFrame, everything: pd.DataFrame, months: list[str], treatments: list[str]) -> list[dict]:
+    """What is said of each treatment by name, wherever it was had: one row per treatment × outcome, the last twelve months.
+
+    everything: one row per review × theme × treatment.
+    """
+    period = months[-12:]
+    rows = everything[(everything["treatment"] != "") & everything["month"].isin(period)]
+    # a verdict is told of a treatment received, by the annotation guide; one on another would not be found again
+    had = {(row.review_id, name) for row in reviews.itertuples() for name in row.treatments}
+    rows = rows[np.array([pair in had for pair in zip(rows["review_id"], rows["treatment"], strict=True)], dtype=bool)]
+    sizes = rows.groupby(["treatment", "theme", "sentiment"]).size()
+    out = []
+    for theme in sorted({*rows["theme"], "efficacy", "side_effects"}, key=lambda one: (one != "efficacy", one)):
+        for treatment in (name for name in treatments if name != NOT_STATED):
+            found = {one: int(sizes.get((treatment, theme, one), 0)) for one in tables.SENTIMENTS}
+            n = sum(found.values())
+            where = {"from": period[0], "to": period[-1], "treatment": treatment, "theme": theme, "about": "verdict"}
+            told = {one: figure(k, n, where | {"sentiment": one}) for one, k in found.items()}
+            out.append({"treatment": treatment, "theme": theme, "n": n, "filter": where, **told})
+    return out
