@@ -1,0 +1,161 @@
+"""The ledger of consents: who signed what, whether it still holds, and what it covers (HIPAA, 45 CFR 164.508)."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.clearance.rules import ClearanceError, Setting
+
+SCOPES = ("text", "text+name")
+CONSENTS = ("review_id", "scope", "channels", "signed_at", "expires_at", "revoked_at", "text_hash")
+
+
+def read_consents(path: str | Path) -> pd.DataFrame:
+    """One row per authorization: the columns of CONSENTS as text ("" where none), and any more the ledger has.
+
+    Raises ClearanceError with a line for every wrong row: file, row (as a spreadsheet counts), what, mend.
+    """
+    path = Path(path)
+    try:
+        ledger = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
+    except FileNotFoundError:
+        raise ClearanceError(f"{path.name}: there is no such file; name the ledger of consents, a CSV") from None
+    except IsADirectoryError:
+        raise ClearanceError(f"{path.name}: a folder; name the ledger itself, a CSV") from None
+    except UnicodeDecodeError:
+        raise ClearanceError(f"{path.name}: not UTF-8 text; save the ledger as “CSV UTF-8”") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise ClearanceError(
+            f"{path.name}: not a CSV with a header: {str(error).strip().splitlines()[-1]}; columns: {', '.join(CONSENTS[:-1])}"
+        ) from None
+    ledger.columns = [str(column).strip().casefold() for column in ledger.columns]
+    absent = [column for column in CONSENTS[:-1] if column not in ledger.columns]
+    if absent:
+        raise ClearanceError(
+            f"{path.name}: row 1: no column {', '.join(absent)} (found: {', '.join(ledger.columns)}); add it, empty where none"
+        )
+    if "text_hash" not in ledger.columns:
+        ledger["text_hash"] = ""
+    ledger = ledger.apply(lambda column: column.str.strip())
+    faults = []
+    for place, row in enumerate(ledger.to_dict("records"), start=2):
+        if any(row.values()):
+            faults += [f"{path.name}: row {place}: {fault}" for fault in _ledger_faults(row)]
+    if faults:
+        raise ClearanceError("\n".join(faults))
+    return ledger[(ledger != "").any(axis=1)].reset_index(drop=True)
+
+
+def _ledger_faults(row: Mapping):
+    if not row["review_id"]:
+        yield "review_id is empty; write the review's id as testimonials.csv shows it"
+    if row["scope"] not in SCOPES:
+        yield f"scope is {row['scope']!r}; write {' or '.join(SCOPES)}"
+    for key in ("signed_at", "expires_at", "revoked_at"):
+        if row[key] and (not re.fullmatch(r"\d{4}-\d\d-\d\d", row[key]) or day(row[key]) is None):
+            yield f"{key} is {row[key]!r}, which is no date; write it as 2026-10-31, or leave it empty"
+    signed, expires = day(row["signed_at"]), day(row["expires_at"])
+    if signed and expires and expires < signed:
+        yield "expires_at lies before signed_at; correct one of them"
+    if row["text_hash"] and not re.fullmatch(r"[0-9a-fA-F]{64}", row["text_hash"]):
+        yield "text_hash is no SHA-256 of 64 digits; copy it from testimonials.csv, or leave it empty"
+
+
+def consent_of(review: Mapping, consents: pd.DataFrame | None) -> dict | None:
+    """The authorization that counts for a review, from the rows under its own id and under those of its twins.
+
+    Whoever revoked once has revoked, whichever row says so: a revoked row comes before any that is not, and it does not
+    lapse because an older paper lies under a twin's id. Else the one signed last.
+    """
+    if consents is None or not len(consents):
+        return None
+    ids = [review.get("review_id"), *(plain(review.get("twins")) or ())]
+    rows = consents[consents["review_id"].isin(ids)].fillna("")
+    revoked = rows[rows["revoked_at"] != ""]
+    rows = (revoked if len(revoked) else rows).sort_values(["signed_at", "review_id"], kind="stable")
+    return rows.iloc[-1].to_dict() if len(rows) else None
+
+
+def text_hash(text: str) -> str:
+    """The fingerprint that the ledger keeps of the words a patient agreed to: SHA-256 of the text, blanks evened out."""
+    return hashlib.sha256(even(text).encode()).hexdigest()
+
+
+def even(text: str) -> str:
+    """The text with its blanks evened out, in one form of Unicode."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def objections(review: Mapping, consent: Mapping | None, on: date, setting: Setting, quote: str):
+    """What speaks against the authorization of one quote: (rule, severity or None for the rule's own, words, reason).
+
+    HIPAA, 45 CFR 164.508: there is one, it is complete, in force, and covers this text and this use.
+    """
+    if consent is None:
+        yield "CONSENT_MISSING", None, (), None
+        return
+    consent = {key: plain(value) for key, value in consent.items()}
+    signed, expires, revoked = (day(consent.get(key)) for key in ("signed_at", "expires_at", "revoked_at"))
+    channels = _channels(consent.get("channels"))
+    wrong = "The authorization on file "
+    if consent.get("scope") not in SCOPES:
+        yield (
+            "CONSENT_INVALID",
+            None,
+            (str(consent.get("scope") or ""),),
+            wrong + "does not say that the text may be shown.",
+        )
+    if signed is None:
+        yield "CONSENT_INVALID", None, (), wrong + "bears no date of signature."
+    if not channels:
+        yield "CONSENT_INVALID", None, (), wrong + "names no channel."
+    elif setting.channel and setting.channel.casefold() not in channels:
+        yield "CONSENT_INVALID", None, channels, wrong + f"does not name the channel {setting.channel}."
+    if revoked is not None:  # whenever it was revoked: the ledger is as new as the day it is read
+        yield (
+            "CONSENT_INVALID",
+            None,
+            (revoked.isoformat(),),
+            (wrong + "has been revoked. Once it is signed anew, take the revoked row out of the ledger."),
+        )
+    if expires is not None and expires < on:
+        yield "CONSENT_INVALID", None, (expires.isoformat(),), wrong + "has expired."
+    elif expires is not None and (expires - on).days <= setting.consent_margin_days:
+        yield (
+            "CONSENT_INVALID",
+            "review",
+            (expires.isoformat(),),
+            wrong + "ends soon: make sure that it still holds on the day of publication.",
+        )
+    given = str(consent.get("text_hash") or "").strip().lower()
+    if given and given not in (text_hash(quote), text_hash(review.get("text") or "")):
+        yield "CONSENT_INVALID", None, (), wrong + "was given for another wording: the text has changed since."
+
+
+def _channels(value) -> tuple:
+    return tuple(piece.casefold() for piece in re.split(r"[;,|\s]+", str(value or "").strip()) if piece)
+
+
+def day(value) -> date | None:
+    """An ISO date, a month or a year as its first day; None for nothing or for what is no date."""
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)
+    match = re.match(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", str(value or ""))
+    try:
+        return date(*(int(part or 1) for part in match.groups())) if match else None
+    except ValueError:
+        return None
+
+
+def plain(value):
+    """A cell as Python has it: None for a missing value, a list for an array."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    if hasattr(value, "tolist") and not isinstance(value, str):
+        return value.tolist()
+    return value

@@ -1,0 +1,329 @@
+"""What the rules object to in one quote: the words of the passage and of its review, and the record around them."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
+
+import pandas as pd
+
+from pipeline.clearance import consents
+from pipeline.clearance.consents import day, even, plain
+from pipeline.clearance.rules import SEVERITIES, NameLists, Rule, Rules, Setting, load_rules
+from pipeline.segment import sentences
+from pipeline.terms import Hit
+
+STATUSES = ("cleared", "needs review", "blocked")
+CLAUSE_END = re.compile(
+    r"[.!?;\n]|\b(?:but|however|though|although|except|until|only|just|pero|aunque)\b", re.IGNORECASE
+)
+
+
+class Flag(NamedTuple):
+    """One objection to a quote."""
+
+    rule: str
+    severity: str  # block, review, note
+    words: tuple  # what triggered it, as it stands there
+    where: str  # passage, review, record
+    reason: str
+    source: str
+
+
+# ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def matched(rule: Rule, text: str, rules: Rules, treatments=(), staff: frozenset = frozenset()) -> list[Hit]:
+    """Where the words of one rule stand in a text.
+
+    treatments: those the tagger found, for rules that need one. staff: what `staff_words` made of the clinic's roster.
+    """
+    if any(need not in treatments and not rules.words[need].find(text) for need in rule.needs):
+        return []
+    hits = rule.finder.find(text)
+    if not rules.words["depression"].find(text):
+        hits += rule.alone.find(text)
+    if rule.names:
+        spared = rule.spared.find(text)
+        hits += [
+            hit for hit in _names(rule.names, text, staff) if not any(hit.start < end and start < hit.end for start, end in spared)
+        ]  # fmt: skip
+    if rule.not_after is not None:
+        hits = [hit for hit in hits if not _taken_back(rule.not_after, text, hit.start)]
+    return sorted(set(hits))
+
+
+def _taken_back(before: re.Pattern, text: str, start: int) -> bool:
+    """Does a negation stand shortly before, within the clause?"""
+    lead = text[max(0, start - 90) : start]
+    ends = list(CLAUSE_END.finditer(lead))
+    return before.search(lead[ends[-1].end() :] if ends else lead) is not None
+
+
+WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+
+
+def staff_words(names) -> frozenset:
+    """The words by which a text may call the clinic's people, small: "Dr. Imelda Varga" → imelda, varga."""
+    words = {word.lower() for name in names for word in WORD.findall(name)}
+    parts = {part for word in words for part in word.split("-")}
+    return frozenset(word for word in words | parts if len(word) > 2 and word not in TITLES)
+
+
+TITLES = {"dra", "drs", "mrs", "miss", "doctor", "doctora", "nurse", "phd", "pmhnp", "lmft", "lcsw", "msw"}
+
+
+def _names(lists: NameLists, text: str, staff: frozenset) -> list[Hit]:
+    """Words that look like somebody's first name: staff of ours, a name the list knows, a capital within a sentence, or
+    a word no list knows that opens a sentence and does what people do ("Thuy explains …")."""
+    openings = {start for start, _ in sentences(text)}
+    no_capitals = not any(letter.isupper() for letter in text)
+    hits = []
+    for match in WORD.finditer(text):
+        word = match.group()
+        stem = re.sub(r"['’]s$", "", word).lower()
+        large = word[0].isupper()
+        at_start = match.start() in openings or not re.search(r"[\w,;)\]&]\s*$", text[: match.start()][-3:])
+        doubtful = stem in lists.also_words or stem in lists.capitals
+        ours = stem in staff and (not doubtful or (large and not at_start))
+        known = stem in lists.first_names and (stem not in lists.also_words or (large and not at_start))
+        unlisted = large and not word.isupper() and len(stem) > 2 and stem not in lists.capitals
+        capital = unlisted and not at_start
+        opens = unlisted and at_start and stem not in lists.ordinary and lists.does.match(text, match.end())
+        if ours or (known and (large or no_capitals)) or ((capital or opens) and not re.match(r"i['’]", stem)):
+            hits.append(Hit(match.start(), match.end()))
+    return hits
+
+
+def leans(text: str, earlier: Hit, later: Hit, rules: Rules) -> bool:
+    """May two neighbouring sentences not be parted? The later one turns, limits or answers the earlier one."""
+    rule, opener, closer = rules.rules["TRUNCATION"], text[earlier.start : earlier.end], text[later.start : later.end]
+    return bool(
+        rule.opening.match(closer)
+        or rule.hedges.find(closer)
+        or opener.rstrip("\"'”’)").endswith(("?", ":", "...", "…"))
+        or (rule.hedges.find(opener) and len(opener) < 60)
+    )
+
+
+# ── The record ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flags(
+    quote: str, review: Mapping, opinions, escalations, consent: Mapping | None, on: date, setting: Setting | None,
+    start: int, end: int, *, rules: Rules | None = None, staff: frozenset = frozenset(),
+) -> list[Flag]:  # fmt: skip
+    """Every objection to publishing `quote`, worst first.
+
+    review: a row of tables.REVIEWS. opinions, escalations: the rows of that review (a table or dicts). consent: its row of the
+    ledger. on: the day to judge by. start, end: where the quote stands in the review's text. staff: what
+    `staff_words` made of the names of the clinic's own people.
+    """
+    rules = rules or load_rules()
+    setting = setting or rules.setting
+    review = {key: plain(value) for key, value in review.items()}
+    opinions, escalations = _records(opinions), _records(escalations)
+    text = review.get("text") or ""
+    found = _word_flags(quote, review, text, opinions, escalations, setting, start, end, rules, staff)
+    for name, severity, words, detail in (
+        *consents.objections(review, consent, on, setting, quote),
+        *_text_flags(quote, text, review, start, end, rules),
+        *_rest_flags(review, opinions, start, end),
+        *_age_flags(review, on, setting),
+    ):
+        rule = rules.rules[name]
+        found.append(
+            Flag(
+                name,
+                severity or _severity(rule, review, setting),
+                tuple(words),
+                "record",
+                detail or rule.reason,
+                rule.source,
+            )
+        )
+    order = list(rules.rules)
+    return sorted(found, key=lambda flag: (SEVERITIES.index(flag.severity), order.index(flag.rule), flag.where))
+
+
+def status(found: list[Flag]) -> str:
+    """blocked, where any flag blocks; needs review, where any asks for a person; else cleared (a person still approves)."""
+    severities = {flag.severity for flag in found}
+    return "blocked" if "block" in severities else "needs review" if "review" in severities else "cleared"
+
+
+def speaks_of_results(text: str, rules: Rules) -> bool:
+    """Does a passage name a drug, or say what treatment did? Then the typical result must stand beside it."""
+    return any(rule.outcome and matched(rule, text, rules) for rule in rules.rules.values())
+
+
+def reply_flags(reply: str, rules: Rules | None = None) -> list[Flag]:
+    """Does our own published answer to a review give away that somebody is a patient? One flag a rule."""
+    rules = rules or load_rules()
+    found = []
+    for rule in rules.rules.values():
+        if rule.checks == "reply" and (hits := matched(rule, reply, rules)):
+            found.append(Flag(rule.name, rule.severity, _words(reply, hits), "record", rule.reason, rule.source))
+    return found
+
+
+def _severity(rule: Rule, review: Mapping, setting: Setting) -> str:
+    severities = [rule.severity]
+    if setting.strict and rule.strict:
+        severities.append(rule.strict)
+    place = setting.locations.get(review.get("location"))
+    severities += [
+        severity for state, severity in rule.states.items() if state in ({place} if place else setting.states)
+    ]
+    return min(severities, key=SEVERITIES.index)
+
+
+def _words(text: str, hits) -> tuple:
+    return tuple(dict.fromkeys(even(text[start:end]) for start, end in hits))
+
+
+def _word_flags(quote, review, text, opinions, escalations, setting, start, end, rules, staff) -> list[Flag]:
+    found = []
+    treatments = {*(review.get("treatments") or ()), *(review.get("received") or ())}
+    true_place = text[start:end] == quote
+    for rule in rules.rules.values():
+        if rule.checks != "words":
+            continue
+        severity = _severity(rule, review, setting)
+        spans = {}  # (where, severity) → hits
+        hits = matched(rule, text, rules, treatments, staff)
+        if hits and rule.reviews.find(text):
+            severity = "review"
+        if hits and rule.blocks.find(text):
+            severity = "block"
+        for hit in hits:
+            spans.setdefault((_where(hit, start, end), severity), []).append(even(text[hit.start : hit.end]))
+        if not true_place:  # a changed quote is read for itself too
+            for hit in matched(rule, quote, rules, treatments, staff):
+                spans.setdefault(("passage", severity), []).append(even(quote[hit.start : hit.end]))
+        judged = rule.opinions
+        for row in opinions if judged else ():
+            if (
+                row.get("theme") == judged["theme"]
+                and row.get("sentiment") in judged["sentiments"]
+                and judged.get("treatment") in (None, row.get("treatment"))
+            ):
+                key = (_where((row["start"], row["end"]), start, end), judged.get("severity", severity))
+                spans.setdefault(key, []).append(even(row.get("evidence") or ""))
+        for row in escalations:
+            if row.get("reason") in rule.escalations:
+                key = (_where((row["start"], row["end"]), start, end), "block")
+                spans.setdefault(key, []).append(even(row.get("evidence") or ""))
+        for reason in review.get("escalate") or ():
+            if reason in rule.escalations and not any(row.get("reason") == reason for row in escalations):
+                spans.setdefault(("review", "block"), []).append(reason.replace("_", " "))
+        seen = set()
+        for (where, level), words in sorted(spans.items(), key=lambda item: (SEVERITIES.index(item[0][1]), item[0][0])):
+            fresh = tuple(word for word in dict.fromkeys(words) if word not in seen)
+            seen.update(fresh)
+            if fresh:
+                found.append(Flag(rule.name, level, fresh, where, rule.reason, rule.source))
+    marks = [mark for mark in review.get("flags") or () if "copied" in mark or "burst" in mark]
+    if marks and "AUTHENTICITY" in rules.rules:
+        rule = rules.rules["AUTHENTICITY"]
+        found.append(Flag(rule.name, rule.severity, tuple(marks), "record", rule.reason, rule.source))
+    return found
+
+
+def _where(span, start: int, end: int) -> str:
+    return "passage" if span[0] < end and start < span[1] else "review"
+
+
+def _text_flags(quote, text, review, start, end, rules):
+    """16 CFR 255.1(b): the exact words, nothing left out that turns them, and in the writer's own language."""
+    marks = review.get("flags") or ()
+    if even(text[start:end]) != even(quote) or not quote.strip():
+        yield "TEXT_EDITED", None, (), None
+    if any("truncated" in mark for mark in marks):
+        yield "TRUNCATION", None, (), "The source cuts its texts: what follows is not known."
+    rule, spans = rules.rules["TRUNCATION"], sentences(text)
+    inside = [place for place, span in enumerate(spans) if span.start < end and start < span.end]
+    if inside:
+        first, last = inside[0], inside[-1]
+        if start > spans[first].start or end < spans[last].end:
+            yield "TRUNCATION", None, (), "Starts or ends inside a sentence."
+        for earlier, later, cut in ((first - 1, first, first - 1), (last, last + 1, last + 1)):
+            if earlier >= 0 and later < len(spans) and leans(text, spans[earlier], spans[later], rules):
+                piece = text[spans[cut].start : spans[cut].end]
+                yield (
+                    "TRUNCATION",
+                    None,
+                    (_short(piece),),
+                    "Leaves out the neighbouring sentence that turns or limits it.",
+                )
+    question = review.get("question")
+    if question and (len(quote.split()) < 7 or rule.answers.match(quote)):
+        yield (
+            "TRUNCATION",
+            "review",
+            (_short(question),),
+            "Answers a survey's question: without it the words may mean something else.",
+        )
+    if any("translated" in mark for mark in marks):
+        yield "TRANSLATED", None, (), None
+    language = review.get("language")
+    if language not in (None, "", "en") or any("unread" in mark for mark in marks):
+        yield "LANGUAGE", None, (str(language or "unread"),), None
+
+
+def _short(text: str) -> str:
+    text = even(text)
+    return text if len(text) <= 80 else text[:77].rsplit(" ", 1)[0] + " […]"
+
+
+def _rest_flags(review, opinions, start, end):
+    """16 CFR 255.1(b): not out of context. What the whole review says against the passage."""
+    rating, overall = review.get("rating"), review.get("overall")
+    name = "REST_CONTRADICTS"
+    if rating is not None and rating <= 3:
+        yield name, "block", (f"{rating:g} of 5 stars",), "The reviewer gave three stars or fewer."
+    if overall in ("negative", "mixed"):
+        yield name, "block", (f"overall {overall}",), "The review as a whole is no praise."
+    elif overall != "positive":
+        yield name, "review", (f"overall {overall or 'not read'}",), "The review as a whole takes no clear side."
+    if review.get("recommended") is False:
+        yield name, "block", ("does not recommend",), "The reviewer does not recommend the clinic."
+    praised = {
+        row["theme"]
+        for row in opinions
+        if row["sentiment"] == "positive" and _where((row["start"], row["end"]), start, end) == "passage"
+    }
+    fine = {row["theme"] for row in opinions if row["sentiment"] == "positive" and row.get("treatment") is None}
+    against = [
+        row for row in opinions
+        if row["sentiment"] in ("negative", "mixed")
+        and _where((row["start"], row["end"]), start, end) == "review"
+        and (row.get("treatment") is None or row["theme"] not in fine)  # "elsewhere it failed" is no word against this clinic
+    ]  # fmt: skip
+    themes = {row["theme"] for row in against}
+    words = tuple(dict.fromkeys(even(row.get("evidence") or "") for row in against))
+    if themes & praised:
+        yield name, "block", words, "Elsewhere the review finds fault with the very thing the passage praises."
+    elif len(themes) > 1:
+        yield name, "block", words, "Elsewhere the review finds fault with several things."
+    elif themes:
+        yield name, "review", words, "Elsewhere the review finds fault with something else."
+
+
+def _age_flags(review, on, setting):
+    written = day(review.get("date"))
+    if written is None:
+        yield "STALE", None, ("no date",), None
+    elif (on.year - written.year) * 12 + on.month - written.month > setting.stale_after_months:
+        yield "STALE", None, (written.isoformat(),), None
+    source = str(review.get("source") or "unknown").casefold()
+    if source in setting.platforms and source not in setting.platform_permission:
+        yield "PLATFORM_TERMS", None, (source,), None
+
+
+def _records(rows) -> list[dict]:
+    if rows is None:
+        return []
+    if isinstance(rows, pd.DataFrame):
+        rows = rows.to_dict("records")
+    return [{key: plain(value) for key, value in row.items()} for row in rows]

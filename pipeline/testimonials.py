@@ -1,0 +1,427 @@
+"""Which passages of the reviews could be shown to others, in what order, and how typical each is.
+
+A candidate is a run of whole sentences, word for word, from a review of the month: positive on its theme, never parted from
+the sentence that turns or limits it. Service experience comes before anything that names a treatment, a condition or an
+outcome, and the list is spread over themes, treatments, places and months. Whether one may be published is clearance's
+business. Candidates are quotes for a person to judge, never a list of people to ask for reviews (16 CFR 465; Google's and
+Yelp's terms).
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline import clearance, tables
+from pipeline.months import last_day, month_name
+from pipeline.segment import sentences
+from pipeline.summary.counted import plain, verdict_of_each
+from pipeline.terms import Hit
+from pipeline.wording import SOURCE_NAMES
+
+SERVICE = ("staff", "communication", "scheduling", "facility", "parking")  # the safest class first, in this order
+LIMIT = 120  # candidates
+SHORTEST, LONGEST = 24, 420  # characters of a passage; longer ones belong to the report
+WHOLE = 220  # characters up to which neighbouring praise of the same kind is joined
+OUTCOMES = 0.25  # of the list is kept for quotes that name a treatment or an outcome, which some campaigns want
+ROUNDS = 4  # how many candidates a place in the list is chosen from, as a multiple of the limit
+# An opening that points at something said before: still honest, but a poor quote.
+DANGLING = re.compile(
+    r"(?:he|she|it|that|this|these|those|him|her|and|so|also|turns out|as for|when it|both|then)\b", re.IGNORECASE
+)
+CONTRARY = ("contrary_id", "contrary", "contrary_question", "contrary_where")
+EVER = "9999-12"  # a month that comes after every review
+SURE = 0.45  # confidence below which an opinion is no ground for a quote: what the model was so unsure of is often something else
+STATUS_ORDER = {"cleared": 0, "needs review": 1, "blocked": 2}
+
+# One row per candidate quote: the contract's columns, then what the board shows beside it.
+CANDIDATES = pa.schema(
+    [
+        *tables.TESTIMONIALS,
+        ("date_precision", tables.TEXT),
+        ("attribution", tables.TEXT),  # "Patient review, Los Angeles, October 2026"; never a name
+        ("typical_results", tables.TEXT),  # the line to set beside an outcome quote; "" until the clinic writes it
+        ("share", tables.TEXT),  # "27 of 38 reviews praise staff"
+        (
+            "praise",
+            tables.COUNT,
+        ),  # reviews of the window with praise for the theme; one respondent's answers are one review
+        ("of", tables.COUNT),  # reviews of the window that were read, counted so
+        ("contrary_id", tables.TEXT),  # the review with the strongest contrary view on the theme, or null
+        ("contrary", tables.TEXT),  # its sentence: for the board, never for export
+        ("contrary_question", tables.TEXT),  # what the survey had asked there, or null
+        ("contrary_where", tables.TEXT),  # "Las Vegas, survey, September 2026"
+        ("service", tables.FLAG),  # no treatment, drug, condition or outcome in the passage
+        ("scope", tables.TEXT),  # of the authorization on file, or null
+        ("channels", tables.TEXT),
+        ("expires_at", tables.TEXT),
+        ("text_hash", tables.TEXT),  # of the review's text, for the ledger
+        ("flags", tables.TEXT),  # JSON: [{rule, severity, words, where, reason, source}], worst first
+    ]
+)
+
+
+class Passage(NamedTuple):
+    """A stretch of a review that could stand alone."""
+
+    start: int
+    end: int
+    theme: str
+    treatment: str | None
+    service: bool
+    score: float  # how well it stands as a quote: higher is better
+
+
+def candidates(
+    annotations: tables.Annotations, *, month: str | None = None, on: date | None = None, consents: pd.DataFrame | None = None,
+    rules: clearance.Rules | None = None, setting: clearance.Setting | None = None, staff: Sequence[str] = (), limit: int = LIMIT,
+) -> pd.DataFrame:  # fmt: skip
+    """CANDIDATES of one month ("2026-10"), or of all reviews up to `on`: cleared first, then by class and spread.
+
+    on: the day to judge by; where none is given the last day of the month, or of the latest month that a review bears.
+    staff: the names of the clinic's own people, who are named with care.
+    """
+    rules = rules or clearance.load_rules()
+    setting = setting or rules.setting
+    names = clearance.staff_words(staff)
+    reviews = _window(annotations, month, on)
+    opinions = _by_review(annotations.opinions)
+    escalations = _by_review(annotations.escalations)
+    on = on or last_day(month or max((row["date"] for row in reviews if row["date"]), default="1970-01")[:7])
+    pool = []
+    for review in reviews:
+        for passage in passages(review["text"], opinions.get(review["review_id"], ()), rules):
+            if not any("truncated" in mark for mark in review["flags"] or ()):
+                pool.append((review, passage))
+    (shares, of), contraries = _shares(annotations, reviews), {}
+    rows = []
+    for review, passage in _spread(pool, limit * ROUNDS):
+        quote = review["text"][passage.start : passage.end]
+        consent = clearance.consent_of(review, consents)
+        found = clearance.flags(
+            quote, review, opinions.get(review["review_id"], ()), escalations.get(review["review_id"], ()), consent, on,
+            setting, passage.start, passage.end, rules=rules, staff=names,
+        )  # fmt: skip
+        own = [row for row in opinions[review["review_id"]] if row["theme"] == passage.theme]
+        theme = passage.theme
+        if theme not in contraries:
+            contraries[theme] = _contrary(theme, reviews, opinions)
+        against = contraries[theme]
+        rows.append(
+            {
+                "review_id": review["review_id"],
+                "quote": quote,
+                "theme": theme,
+                "treatment": passage.treatment,
+                "sentiment": "positive" if any(row["sentiment"] == "positive" for row in own) else None,
+                "status": clearance.status(found),
+                "reasons": ";".join(dict.fromkeys(flag.rule for flag in found)),
+                "location": review["location"],
+                "source": review["source"],
+                "date": review["date"],
+                "start": passage.start,
+                "end": passage.end,
+                "date_precision": review["date_precision"],
+                "attribution": attribution(review, found),
+                "typical_results": setting.typical_results,
+                "share": share_line(theme, shares[theme], of),
+                "praise": shares[theme],
+                "of": of,
+                **dict(zip(CONTRARY, against or (None,) * len(CONTRARY), strict=True)),
+                "service": passage.service,
+                "scope": consent and consent.get("scope"),
+                "channels": consent and consent.get("channels"),
+                "expires_at": consent and consent.get("expires_at"),
+                "text_hash": clearance.text_hash(review["text"]),
+                "flags": json.dumps([flag._asdict() for flag in found], ensure_ascii=False),
+            }
+        )
+    # What could be used today comes first; stable, so the spread order stays within a status.
+    rows.sort(key=lambda row: (STATUS_ORDER[row["status"]], row["scope"] is None))
+    return tables.frame(_kept(rows, limit), CANDIDATES)
+
+
+def _kept(rows: list, limit: int) -> list:
+    """The first `limit`, with room for what is blocked: a board without its refusals would look complete and be none."""
+    blocked = [row for row in rows if row["status"] == "blocked"]
+    usable = [row for row in rows if row["status"] != "blocked"]
+    room = max(limit - len(usable), min(len(blocked), limit // 4))
+    return _mixed(usable, max(0, limit - room)) + _mixed(blocked, room)
+
+
+def _mixed(rows: list, limit: int) -> list:
+    """The first `limit` in order, with their share of outcome quotes."""
+    outcomes = [row for row in rows if not row["service"]]
+    service = [row for row in rows if row["service"]]
+    room = max(limit - len(service), min(len(outcomes), int(limit * OUTCOMES)))
+    kept = {id(row) for row in (*service[: limit - room], *outcomes[:room])}
+    return [row for row in rows if id(row) in kept]
+
+
+def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
+    """The passages of one review that praise a theme and may be cut out whole: at most two, which do not overlap."""
+    spans = sentences(text)
+    leaning = [clearance.leans(text, one, other, rules) for one, other in pairwise(spans)]
+    blocks = []  # runs of sentences that may not be parted
+    for place, span in enumerate(spans):
+        if place and leaning[place - 1]:
+            blocks[-1].append(span)
+        else:
+            blocks.append([span])
+    blocks = [Hit(block[0].start, block[-1].end) for block in blocks]
+    praise = [
+        row for row in opinions
+        if row["sentiment"] == "positive" and row["end"] > row["start"] >= 0 and (row.get("confidence") or 0.0) >= SURE
+    ]  # fmt: skip
+    blame = [row for row in opinions if row["sentiment"] in ("negative", "mixed")]
+    kinds = [_kind(text, block, praise, blame, rules) for block in blocks]
+    found = []
+    for place, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):
+        if kind is None:
+            continue
+        start, end = block
+        for other in range(place + 1, len(blocks)):  # neighbouring praise of the same kind reads better together
+            if kinds[other] != kind or blocks[other].end - start > WHOLE:
+                break
+            end = blocks[other].end
+        inside = [row for row in praise if row["start"] < end and start < row["end"]]
+        if SHORTEST <= end - start <= LONGEST and len(text[start:end].split()) > 3:
+            found.append(_passage(text, start, end, inside, kind))
+    found.sort(key=lambda passage: (-passage.score, passage.start))
+    kept = []
+    for passage in found:
+        if all(passage.end <= other.start or other.end <= passage.start for other in kept):
+            kept.append(passage)
+    return [passage._replace(score=passage.score - place) for place, passage in enumerate(kept[:2])]
+
+
+def _kind(text: str, block: Hit, praise: list, blame: list, rules: clearance.Rules) -> str | None:
+    """service or outcome; None where the sentences themselves praise nothing, or where blame outweighs."""
+    inside = [row for row in praise if row["start"] < block.end and block.start < row["end"]]
+    if not inside:
+        return None
+    against = [row for row in blame if row["start"] < block.end and block.start < row["end"]]
+    if len(against) >= len(inside) or {row["theme"] for row in against} & {row["theme"] for row in inside}:
+        return None
+    piece = text[block.start : block.end]
+    if not rules.words["praise"].find(piece):
+        return None
+    medical = any(row["theme"] not in SERVICE for row in inside) or any(
+        rules.words[name].find(piece) for name in ("tms", "ketamine", "spravato", "condition")
+    )
+    return "outcome" if medical or clearance.speaks_of_results(piece, rules) else "service"
+
+
+def _passage(text: str, start: int, end: int, inside: list, kind: str) -> Passage:
+    order = [*SERVICE, "cost", "side_effects", "efficacy"]
+    if kind == "outcome":
+        order = ["efficacy", *SERVICE, "cost", "side_effects"]
+    # The theme that most of the passage surely speaks of; of several, the first in the order of the class.
+    weight = Counter()
+    for row in inside:
+        weight[row["theme"]] += (row["end"] - row["start"]) * (row.get("confidence") or 0.0)
+    theme = min(weight, key=lambda name: (-weight[name] if kind == "service" else 0, order.index(name)))
+    rows = [row for row in inside if row["theme"] == theme]
+    treatment = next((row["treatment"] for row in rows if row.get("treatment")), None)
+    confidence = max(row.get("confidence") or 0.0 for row in rows)
+    length = end - start
+    fit = 1.0 if 60 <= length <= 240 else 0.6 if length < 60 else 0.7
+    if DANGLING.match(text, start):
+        fit -= 0.8
+    return Passage(start, end, theme, treatment, kind == "service", (10 if kind == "service" else 0) + confidence + fit)
+
+
+def _spread(pool: list, limit: int) -> list:
+    """Service first; within a class, each next one is of the theme, treatment, place and month seen least so far."""
+    chosen = []
+    outcomes = sum(not passage.service for _, passage in pool)
+    for service in (True, False):
+        room = limit - min(outcomes, int(limit * OUTCOMES)) if service else limit
+        rest = sorted(
+            ((review, passage) for review, passage in pool if passage.service is service),
+            key=lambda pair: (-pair[1].score, pair[0]["review_id"], pair[1].start),
+        )
+        seen, queues = Counter(), {}
+        for review, passage in rest:
+            queues.setdefault(_traits(review, passage), []).append((review, passage))
+        heads = {key: 0 for key in queues}
+        while heads and len(chosen) < room:
+            key = min(
+                heads, key=lambda key: (sum(seen[trait] for trait in enumerate(key)), _rank(queues[key][heads[key]]))
+            )
+            chosen.append(queues[key][heads[key]])
+            for trait in enumerate(key):
+                seen[trait] += 1
+            heads[key] += 1
+            if heads[key] == len(queues[key]):
+                del heads[key]
+    return chosen
+
+
+def _traits(review: dict, passage: Passage) -> tuple:
+    named = passage.treatment or next(iter(review["treatments"] or ()), "")
+    return passage.theme, named, review["location"] or "", (review["date"] or "")[:7]
+
+
+def _rank(pair: tuple) -> tuple:
+    review, passage = pair
+    return -passage.score, review["review_id"], passage.start
+
+
+# ── How typical ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _shares(annotations: tables.Annotations, reviews: list) -> tuple[Counter, int]:
+    """theme → reviews that praise it, and how many were read, as the report counts: the answers of one respondent are one."""
+    frame = annotations.reviews
+    window = frame[frame["review_id"].isin([review["review_id"] for review in reviews])]
+    counted = plain(annotations._replace(reviews=window), EVER)
+    read = counted.reviews.loc[counted.reviews["read"], "review_id"]
+    said = verdict_of_each(counted.said[(counted.said["treatment"] == "") & counted.said["review_id"].isin(read)])
+    return Counter(said.loc[said["sentiment"] == "positive", "theme"]), len(read)
+
+
+def _read(review: dict) -> bool:
+    """Has it words, and did the model read them?"""
+    return bool(review["overall"]) and bool((review["text"] or "").strip())
+
+
+def share_line(theme: str, praise: int, of: int) -> str:
+    """ "27 of 38 reviews praise staff": how many say the same, never a share without its counts."""
+    name = {"side_effects": "how side effects were", "efficacy": "the effect of treatment"}.get(theme, theme)
+    return f"{praise} of {of} reviews praise{'s' if praise == 1 and of == 1 else ''} {name}"
+
+
+def _contrary(theme: str, reviews: list, opinions: dict) -> tuple | None:
+    """CONTRARY of the review that most plainly says the opposite, in four words or more. Never somebody's crisis."""
+    best = None
+    for review in reviews:
+        if "crisis" in (review["escalate"] or ()) or not _read(review):
+            continue
+        for row in opinions.get(review["review_id"], ()):
+            if row["theme"] == theme and row["sentiment"] == "negative" and row.get("treatment") is None:
+                key = (
+                    (row.get("score") or 0.0) * (row.get("confidence") or 0.0),
+                    row["start"] - row["end"],
+                    review["review_id"],
+                    row["start"],
+                )
+                if best is not None and best[0] <= key:
+                    continue
+                text = review["text"]
+                around = [span for span in sentences(text) if span.start < row["end"] and row["start"] < span.end]
+                piece = text[around[0].start : around[-1].end] if around else row["evidence"]
+                if len(piece.split()) >= 4:  # "Parking", "Too long": out of a survey, nobody could tell what it says
+                    best = key, review, piece
+    if best is None:
+        return None
+    _, review, piece = best
+    return (
+        review["review_id"],
+        piece,
+        review["question"],
+        _where(review),
+    )
+
+
+# ── Words beside the quote ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attribution(review, found=()) -> str:
+    """ "Patient review, Los Angeles, October 2026": who speaks, where and when, and nobody's name."""
+    by_another = any(flag.rule == "NOT_SELF" for flag in found)
+    insider = any(flag.rule in ("INSIDER", "AUTHENTICITY") for flag in found)
+    who = "Review by a relative or friend" if by_another else "Review" if insider else "Patient review"
+    return ", ".join(filter(None, (who, review.get("location"), _when(review))))
+
+
+def _where(review: dict) -> str:
+    """ "Las Vegas, Google, September 2026": a review told apart without its id."""
+    return ", ".join(
+        filter(None, (review["location"], SOURCE_NAMES.get(review["source"], review["source"]), _when(review)))
+    )
+
+
+def _when(review) -> str | None:
+    """ "October 2026"; the year, where no more is sure."""
+    if review.get("date") and review.get("date_precision") in (None, "day", "month"):
+        return month_name(review["date"])
+    return review["date"][:4] if review.get("date") and review.get("date_precision") in ("year", "relative") else None
+
+
+WITHDRAWN = ["review_id", "since", "why", "where"]
+
+
+def withdrawn(annotations: tables.Annotations, consents: pd.DataFrame | None, *, on: date) -> pd.DataFrame:
+    """One row per review of the ledger whose authorization no longer carries a quote: WITHDRAWN. Take such quotes down.
+
+    Only a quote with an authorization can have been published, so the ledger lists all that could be out there. A review
+    and its twins are one: who revoked under one id has revoked under all.
+    """
+    reviews = _rows(annotations.reviews)
+    group, texts = {}, {}  # id → the review that stands for it and its twins; that review's id → every wording
+    for review in sorted(reviews, key=lambda row: row["duplicate_of"] is not None):
+        stands = group.setdefault(review["duplicate_of"] or review["review_id"], review)
+        for review_id in (review["review_id"], *(review["twins"] or ())):
+            group.setdefault(review_id, stands)
+        texts.setdefault(stands["review_id"], []).append(review["text"] or "")
+    rows = []
+    for review_id in sorted(set(consents["review_id"])) if consents is not None else ():
+        review = group.get(review_id)
+        consent = clearance.consent_of(review or {"review_id": review_id}, consents)
+        since, why = "", None
+        if consent["revoked_at"]:
+            since, why = consent["revoked_at"], "the authorization has been revoked"
+        elif consent["expires_at"] and consent["expires_at"] < on.isoformat():
+            since, why = consent["expires_at"], "the authorization has expired"
+        elif review is None:
+            why = "the review is no longer among the reviews"
+        elif all(_changed(consent, text) for text in texts[review["review_id"]]):
+            why = "the review has been edited since the authorization"
+        if why:
+            where = _where(review) if review else ""
+            rows.append({"review_id": review_id, "since": since, "why": why, "where": where})
+    return pd.DataFrame(rows, columns=WITHDRAWN)
+
+
+def _changed(consent: dict, text: str) -> bool:
+    """Was the whole text signed for, and is it another now? A hash of a passage is looked for among its runs of sentences."""
+    given = consent.get("text_hash", "").lower()
+    if not given or given == clearance.text_hash(text):
+        return False
+    spans = sentences(text)
+    runs = (text[one.start : other.end] for place, one in enumerate(spans) for other in spans[place : place + 12])
+    return all(clearance.text_hash(run) != given for run in runs)
+
+
+# ── Tables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rows(frame: pd.DataFrame) -> list[dict]:
+    return pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+
+
+def _window(annotations: tables.Annotations, month: str | None, on: date | None) -> list[dict]:
+    """The reviews of the month, or else up to the day, that have words and are nobody's twin, in order of id."""
+    frame = annotations.reviews
+    if month is not None:
+        frame = frame[frame["date"].fillna("").str.startswith(month)]
+    elif on is not None:
+        frame = frame[frame["date"].fillna("") <= on.isoformat()]
+    rows = [row for row in _rows(frame) if row["duplicate_of"] is None and (row["text"] or "").strip()]
+    return sorted(rows, key=lambda row: row["review_id"])
+
+
+def _by_review(frame: pd.DataFrame) -> dict:
+    grouped = {}
+    for row in _rows(frame):
+        grouped.setdefault(row["review_id"], []).append(row)
+    for rows in grouped.values():
+        rows.sort(key=lambda row: (row["start"], row["end"], row.get("theme") or "", row.get("treatment") or ""))
+    return grouped
