@@ -1,0 +1,372 @@
+"""The command `reviews`: parse, call, print, exit. Heavy modules are imported by the command that needs them."""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+EXIT_FAULT = 1
+MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+
+
+class Fault(click.ClickException):
+    """The input or the data is at fault; the message says where and what mends it."""
+
+    exit_code = EXIT_FAULT
+
+    def show(self, file=None):
+        click.echo(f"reviews: {self.format_message()}", err=True)
+
+
+@contextmanager
+def faults_told():
+    """What a person can mend is told in a line, without a traceback and without a patient's words."""
+    from pipeline import faults
+
+    try:
+        yield
+    except faults.Fault as error:
+        raise Fault(str(error)) from None
+
+
+@contextmanager
+def standard_input_kept(inputs):
+    """The inputs with `-` as a file of its own, since a file is looked at more than once; gone when the block ends."""
+    if all(str(path) != "-" for path in inputs):
+        yield list(inputs)
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "standard-input.jsonl"
+        path.write_bytes(sys.stdin.buffer.read())
+        yield [path if str(given) == "-" else given for given in inputs]
+
+
+def month_option(_context, _parameter, value):
+    import re
+
+    if value and not re.match(MONTH, value):
+        raise click.BadParameter("write a month as 2026-10")
+    return value
+
+
+def model_folder(name: str) -> Path:
+    """A folder of models/ beside the project, of models/ here, or a path."""
+    for place in (Path("models"), Path(__file__).resolve().parent.parent / "models"):
+        if (place / name).is_dir():
+            return place / name
+    return Path(name) if "/" in name else Path(__file__).resolve().parent.parent / "models" / name
+
+
+@contextmanager
+def progress_shown(quiet: bool):
+    """A progress bar on a terminal, nothing in a pipe."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    words = {"read": "Reading files", "annotate": "Reading reviews", "report": "Writing the report"}
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=quiet or not console.is_terminal,
+    ) as bar:  # fmt: skip
+        tasks = {}
+
+        def tell(step, done, of):
+            if step not in tasks:
+                tasks[step] = bar.add_task(words[step], total=of)
+            bar.update(tasks[step], completed=done, total=of)
+
+        yield tell
+
+
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("data/processed"),
+    show_default=True,
+    help="Where results go.",
+)
+month = click.option(
+    "--month", metavar="YYYY-MM", callback=month_option, help="The month to report; else the last one with reviews."
+)
+model_choice = click.option("--model", "model_name", default="default", show_default=True, help="A folder of models/.")
+taxonomy_option = click.option(
+    "--taxonomy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Your own taxonomy.toml."
+)
+staff_option = click.option(
+    "--staff", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Your staff's names, which stay: CSV."
+)
+consents_option = click.option(
+    "--consents", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Consents of patients, CSV."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="clinic-reviews", prog_name="reviews")
+def main():
+    """Read what patients write about TMS, ketamine and Spravato clinics.
+
+    \b
+    A month:  put the exports into data/raw, type `reviews run`, open data/processed/report/report.html.
+    """
+
+
+def outcome_printed(outcome, out: Path) -> None:
+    """What a run did, in lines that add up."""
+    click.echo(f"read        {outcome.read:>7,}")
+    click.echo(f"accepted    {outcome.accepted:>7,}")
+    click.echo(f"duplicates  {outcome.duplicates:>7,}")
+    click.echo(f"rejected    {outcome.rejected:>7,}" + (f"   see {out / 'rejected.csv'}" if outcome.rejected else ""))
+    click.echo(f"to act on   {outcome.escalations:>7,}   of {outcome.month}, at the top of the report")
+    for note in outcome.notes:
+        click.echo(f"note: {note}")
+    for path in outcome.written:
+        click.echo(f"wrote {path}")
+    page = out / "report" / "report.html"
+    if page.exists():
+        click.echo(f"The report of {outcome.month}: {page}")
+    else:
+        click.echo("No review has a date, so there is no month to report; give dates, or see reviews.parquet.")
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, type=click.Path(path_type=Path))
+@out_option
+@month
+@model_choice
+@taxonomy_option
+@consents_option
+@staff_option
+@click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; else one per core, two at most.")
+@quiet_option
+def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quiet):
+    """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
+    import os
+
+    from pipeline.run import Settings
+    from pipeline.run import run as run_all
+
+    settings = Settings(
+        tuple(inputs) or (Path("data/raw"),),
+        out,
+        model_folder(model_name),
+        taxonomy,
+        consents,
+        staff,
+        month,
+        workers or min(2, os.cpu_count() or 1),
+    )
+    with faults_told(), progress_shown(quiet) as tell:
+        outcome = run_all(settings, tell)
+    if not quiet:
+        outcome_printed(outcome, out)
+
+
+def rewritten(out, month, consents, staff, quiet, page):
+    """The part that `report` and `testimonials` share: write anew from what a run left, say where."""
+    from pipeline.run import Settings, rewrite
+
+    with faults_told():
+        only = month if page == "testimonials.html" else None
+        done = rewrite(Settings((), out, Path(), consents=consents, staff=staff, month=month), only)
+        if not done.month and page == "report.html":
+            raise Fault(
+                "no review has a date, so there is no month to report; give dates, or name a month with --month"
+            )
+    if not quiet:
+        click.echo(out / "report" / page)
+
+
+@main.command()
+@out_option
+@month
+@consents_option
+@staff_option
+@quiet_option
+def report(out, month, consents, staff, quiet):
+    """The report of a month, from what `run` left."""
+    rewritten(out, month, consents, staff, quiet, "report.html")
+
+
+@main.command()
+@out_option
+@month
+@consents_option
+@staff_option
+@quiet_option
+def testimonials(out, month, consents, staff, quiet):
+    """The board of quotes, from what `run` left."""
+    rewritten(out, month, consents, staff, quiet, "testimonials.html")
+
+
+@main.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-", help="JSONL; - is standard output."
+)
+@model_choice
+@taxonomy_option
+@staff_option
+@quiet_option
+def annotate(inputs, output, model_name, taxonomy, staff, quiet):
+    """Annotations as JSONL, one a review, in the order read. `-` reads native JSONL from standard input.
+
+    This prints what was typed: `evidence` and `pii` are words of the original text.
+    """
+    from pipeline.run import annotate_typed
+
+    def note(message):
+        if not quiet:
+            click.echo(f"note: {message}", err=True)
+
+    with faults_told(), standard_input_kept(inputs) as paths, progress_shown(quiet) as tell:
+        lines = annotate_typed(paths, model_folder(model_name), taxonomy, staff, tell, note)
+        if str(output) == "-":
+            for line in lines:
+                click.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            written_privately(output, (json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def written_privately(path: Path, lines) -> None:
+    """A file of words as typed, for its owner alone, whole or not at all."""
+    import os
+
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.writelines(lines)
+        fresh.replace(path)
+    except OSError as error:
+        raise Fault(f"{path}: cannot be written ({error.strerror}); give another file with -o") from None
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@quiet_option
+def inspect(file, quiet):
+    """How FILE is understood: shape, encoding, columns, dates, ratings, the first rows, and what would be refused."""
+    from pipeline import explain as explaining
+    from pipeline.read import inspect as look
+
+    with faults_told():
+        found = look(file)
+    if not quiet:
+        console = explaining.console()
+        for one in (found, *found.others):
+            console.print(explaining.inspection(one))
+
+
+@main.command()
+@click.argument("text")
+@click.option("--question", help="What a survey asked.")
+@model_choice
+@taxonomy_option
+@quiet_option
+def explain(text, question, model_name, taxonomy, quiet):
+    """One text through every stage: each tag with its evidence and who found it."""
+    from pipeline import explain as explaining
+    from pipeline import taxonomy as words
+    from pipeline.model import Model
+
+    with faults_told():
+        shown = explaining.explain(text, Model(model_folder(model_name)), words.load(taxonomy), question)
+    if not quiet:
+        explaining.console().print(shown)
+
+
+@main.command()
+@click.argument("reviews", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("annotations", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@model_choice
+@click.option("--misses", type=int, default=0, help="Print so many disagreements.")
+@click.option("--floor", multiple=True, metavar="FIGURE=VALUE", help="Exit 1 where a figure is below; may be repeated.")
+@quiet_option
+def evaluate(reviews, annotations, model_name, misses, floor, quiet):
+    """How well REVIEWS are read against ANNOTATIONS made by a careful reader, with 95 % intervals."""
+    from pipeline import evaluate as evaluation
+    from pipeline.corpus import read_jsonl
+    from pipeline.run import annotate_typed
+
+    with faults_told():
+        floors = {}
+        for text in floor:
+            name, _, value = text.partition("=")
+            try:
+                floors[name] = float(value)
+            except ValueError:
+                raise click.BadParameter(f"{text}: write a floor as theme_f1=0.8") from None
+        if unknown := floors.keys() - set(evaluation.FIGURES):
+            raise click.BadParameter(
+                f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(evaluation.FIGURES)}"
+            )
+        gold = read_jsonl(annotations)
+        predicted = {
+            row["id"]: row
+            for row in annotate_typed(
+                [reviews], model_folder(model_name), None, note=lambda note: click.echo(f"note: {note}", err=True)
+            )
+        }
+        figures = evaluation.measure(gold, predicted)
+        below = [figure for figure in figures if figure.name in floors and figure.value < floors[figure.name]]
+        if not quiet:
+            evaluation_printed(evaluation, gold, predicted, figures, read_jsonl(reviews), misses)
+    for figure in below:
+        click.echo(
+            f"reviews: {figure.name} is {figure.value:.3f}, below the floor of {floors[figure.name]:.3f}", err=True
+        )
+    if below:
+        sys.exit(EXIT_FAULT)
+
+
+def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) -> None:
+    """The figures as plain tables."""
+    for figure in figures:
+        click.echo(f"{figure.name:28s} {figure.value:7.3f}   {figure.low:.3f}–{figure.high:.3f}")
+    for name, error in evaluation.calibration(gold, predicted).items():
+        click.echo(f"{'calibration error':28s} {error:7.3f}   {name}")
+    click.echo("\ntheme             n  precision  recall     F1  sentiment right")
+    for row in evaluation.theme_table(gold, predicted):
+        click.echo(
+            f"{row['theme']:14s} {row['n']:4d}  {row['precision']:9.3f}  {row['recall']:6.3f}  {row['f1']:5.3f}  {row['sentiment']:.3f}"
+        )
+    source = {row["id"]: row.get("source") or "unknown" for row in reviews}
+    for title, group in (
+        ("source", lambda row: [source.get(row["id"], "unknown")]),
+        ("language", lambda row: [row["language"]]),
+        ("treatment", lambda row: [item["name"] for item in row["treatments"]] or ["not stated"]),
+    ):
+        click.echo(f"\n{title:14s}    n  theme F1  theme with sentiment  overall")
+        for name, group_figures in evaluation.by(gold, predicted, group).items():
+            value = {figure.name: figure.value for figure in group_figures}
+            n = sum(name in group(row) for row in gold)
+            click.echo(
+                f"{name:14s} {n:4d}  {value['theme_f1']:8.3f}  {value['aspect_f1']:20.3f}  {value['overall_accuracy']:.3f}"
+            )
+    for row in evaluation.misses(gold, predicted)[:misses]:
+        click.echo(f"{row['id']:28s} {row['asked']:24s} marked {row['marked']!s:10s} read {row['read']}")
+
+
+@main.command()
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path("data/corpus"),
+    show_default=True,
+)
+@click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+@model_choice
+@quiet_option
+def train(corpus, models, model_name, quiet):
+    """Corpus to models/. Needs the extra `train` (PyTorch); hours go by on two cores."""
+    from pipeline.train import train as teach
+
+    with faults_told():
+        teach(corpus, models / model_name, (lambda _message: None) if quiet else click.echo)

@@ -1,0 +1,175 @@
+"""What a terminal shows: one text through every stage, and how a file is understood."""
+
+import pandas as pd
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.annotate import annotate_batch
+from pipeline.clean import clean
+from pipeline.deidentify import deidentify
+from pipeline.model import Model
+from pipeline.segment import clauses
+from pipeline.tables import TYPED, frame
+from pipeline.taxonomy import Taxonomy
+
+COLOUR = {
+    "positive": "bold blue",
+    "negative": "bold dark_orange",
+    "mixed": "bold magenta",
+    "neutral": "bold bright_black",
+}
+MARK = {"positive": "+", "negative": "−", "mixed": "±", "neutral": "·"}
+
+
+def prepared(text: str, question: str | None = None):
+    """The table of one typed text after cleaning and de-identification, and what was taken out."""
+    typed = frame(
+        [{"file": "text", "row": 1, "review_id": "text", "source": "text", "text": text, "question": question}], TYPED
+    )
+    table = clean(typed)
+    redaction = deidentify(table["text"].tolist())[0]
+    table["text"] = [redaction.text]
+    table["flags"] = [[]]
+    return table, redaction
+
+
+def highlighted(text: str, opinions) -> Text:
+    """The text with every evidence in the colour of its sentiment and, after it, its theme and sign."""
+    shown = Text()
+    at = 0
+    by_place: dict[tuple[int, int], list] = {}
+    for row in opinions.itertuples():
+        by_place.setdefault((row.start, row.end), []).append(row)
+    for (start, end), rows in sorted(by_place.items()):
+        if start < at:
+            continue
+        shown.append(text[at:start])
+        shown.append(text[start:end], style=f"{COLOUR[rows[0].sentiment]} underline")
+        shown.append(" [" + ", ".join(f"{row.theme} {MARK[row.sentiment]}" for row in rows) + "]", style="dim")
+        at = end
+    shown.append(text[at:])
+    return shown
+
+
+def table_of(title: str, columns: list[str], rows) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, header_style="dim", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
+def explain(text: str, model: Model, taxonomy: Taxonomy, question: str | None = None) -> Group:
+    """What every stage makes of a text, ready for a rich Console."""
+    table, redaction = prepared(text, question)
+    annotations = annotate_batch(table, model, taxonomy)
+    review = annotations.reviews.iloc[0]
+    clean_text = review["text"]
+    parts = [
+        Text.assemble(
+            ("cleaned       ", "dim"),
+            "repaired" if bool(table["repaired"].iloc[0]) else "nothing to repair",
+            f"; language {review['language']}",
+        ),
+        Text.assemble(
+            ("identifiers   ", "dim"), ", ".join(place for _, _, place in redaction.placeholders) or "none found"
+        ),
+        Text.assemble(("clauses       ", "dim"), str(len(clauses(clean_text)))),
+    ]
+    if annotations.reviews["overall"].isna().iloc[0]:
+        return Group(
+            *parts, Text(clean_text), Text("Not read: no words, or a language no model was taught.", style="bold")
+        )
+    overall = review["overall"]
+    parts.append(
+        Text.assemble(
+            ("overall       ", "dim"),
+            (overall, COLOUR[overall]),
+            f"  score {review['score']:+.2f}  confidence {review['confidence']:.2f}",
+        )
+    )
+    aspects = annotations.opinions[annotations.opinions["treatment"].isna()]
+    parts += [Text(""), highlighted(clean_text, aspects), Text("")]
+    if len(aspects):
+        rows = [
+            (row.theme, row.sentiment, f"{row.confidence:.2f}", row.evidence, row.found_by)
+            for row in aspects.itertuples()
+        ]
+        parts.append(table_of("Themes", ["theme", "sentiment", "confidence", "evidence", "found by"], rows))
+    if len(annotations.mentions):
+        rows = [
+            (row.treatment, "had" if row.received else "not had", f"{row.confidence:.2f}", row.evidence, row.found_by)
+            for row in annotations.mentions.itertuples()
+        ]
+        parts.append(table_of("Treatments", ["treatment", "received", "confidence", "evidence", "found by"], rows))
+    verdicts = annotations.opinions[annotations.opinions["treatment"].notna()]
+    if len(verdicts):
+        rows = [
+            (row.treatment, row.theme, row.sentiment, f"{row.confidence:.2f}", row.evidence, row.found_by)
+            for row in verdicts.itertuples()
+        ]
+        parts.append(
+            table_of(
+                "Each treatment's own verdict",
+                ["treatment", "theme", "sentiment", "confidence", "evidence", "found by"],
+                rows,
+            )
+        )
+    if len(annotations.escalations):
+        rows = [
+            (row.reason, f"{row.confidence:.2f}", row.evidence, row.found_by)
+            for row in annotations.escalations.itertuples()
+        ]
+        parts.append(table_of("Escalate today", ["reason", "confidence", "evidence", "found by"], rows))
+    else:
+        parts.append(Text("Nothing to escalate.", style="dim"))
+    return Group(*parts)
+
+
+def inspection(found) -> Group:
+    """A read.Inspection, ready for a rich Console."""
+    facts = [
+        ("shape", found.shape),
+        ("encoding", found.encoding),
+        ("delimiter", found.delimiter),
+        ("dates", found.dates),
+        ("ratings", found.ratings),
+    ]
+    parts = [Text(found.file, style="bold")]
+    parts += [Text.assemble((f"{name:<11}", "dim"), value) for name, value in facts if value]
+    if found.columns:
+        parts.append(
+            table_of(
+                "Columns",
+                ["column", "understood as"],
+                [(name, meaning or "not used") for name, meaning in found.columns],
+            )
+        )
+    if len(found.first):
+        names = ["row", "source", "location", "date", "rating", "question", "text"]
+        rows = [[short(value) for value in row] for row in found.first[names].itertuples(index=False)]
+        parts.append(table_of("The first rows as they would be read", names, rows))
+    if len(found.refused):
+        parts.append(
+            table_of(
+                "The first rows that would be refused",
+                ["row", "reason"],
+                found.refused[["row", "reason"]].itertuples(index=False),
+            )
+        )
+    parts.append(table_of("Rows", ["what", "how many"], [(name, f"{count:,}") for name, count in found.counts.items()]))
+    parts += [Text(f"note: {note}") for note in found.notes]
+    return Group(*parts, Text(""))
+
+
+def short(value, longest: int = 60) -> str:
+    """A cell that fits a terminal; null is blank."""
+    text = "" if value is None or value is pd.NA else str(value)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def console() -> Console:
+    """Colour on a terminal, plain in a pipe."""
+    return Console(highlight=False, soft_wrap=False)

@@ -1,0 +1,181 @@
+"""Where results are kept: all of a run or none of it, readable by nobody but the owner.
+
+A run writes into a folder beside the old output and swaps the two by rename when everything is there and on the disk. A
+crash, a kill or a full disk leaves the old output whole; the next run clears what was left behind.
+"""
+
+import csv
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import tables
+from pipeline.faults import Fault
+
+FILES = {
+    "reviews": tables.REVIEWS,
+    "opinions": tables.OPINIONS,
+    "mentions": tables.MENTIONS,
+    "escalations": tables.ESCALATIONS,
+}
+MANIFEST = "manifest.json"
+
+
+class StoreError(Fault):
+    """The output cannot be written or read; the message names the folder and the mend."""
+
+
+def _private(folder: Path) -> None:
+    """Files 0600, folders 0700, and everything on the disk."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def replacing(out: Path, keep: tuple[str, ...] = ()) -> Iterator[Path]:
+    """A fresh folder that takes the place of `out` if the block ends well. `keep`: names carried over from the old one.
+
+    Raises StoreError where `out` cannot be written or another run holds it.
+    """
+    out = out.resolve()
+    fresh, old, lock = (out.with_name(f".{out.name}.{part}") for part in ("new", "old", "lock"))
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{out} is a file; give a folder with --out")
+    if out.exists() and not (out / MANIFEST).exists() and any(path.name != ".gitkeep" for path in out.iterdir()):
+        raise StoreError(
+            f"{out} holds other files and no {MANIFEST} of an earlier run; give an empty folder with --out"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{out}: cannot be written ({error.strerror}); give a folder you may write to with --out"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(handle, 32).decode() or "unknown"
+        os.close(handle)
+        raise StoreError(f"{out}: another run (process {holder}) is writing there; wait for it to end") from None
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        _settle(out, fresh, old)
+        try:
+            fresh.mkdir(mode=0o700)
+            yield fresh
+            for name in keep:
+                if (out / name).exists() and not (fresh / name).exists():
+                    shutil.copy2(out / name, fresh / name)
+            _private(fresh)
+            _swap(fresh, out, old)
+        except OSError as error:
+            where = error.filename or fresh
+            raise StoreError(f"{where}: {error.strerror or error}; nothing was changed in {out}") from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        _sync_folder(out.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        os.close(handle)  # the lock file stays: unlinking it would let two runs hold two locks of one name
+
+
+def _settle(out: Path, fresh: Path, old: Path) -> None:
+    """Undo what a killed run left behind: the old output goes back if the new one never took its place."""
+    shutil.rmtree(fresh, ignore_errors=True)
+    if old.exists():
+        if out.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(old, out)
+
+
+def _swap(fresh: Path, out: Path, old: Path) -> None:
+    """`fresh` becomes `out` and the former `out`, if any, `old`. On Linux nobody ever sees a moment without an `out`."""
+    if not out.exists():
+        os.rename(fresh, out)
+        return
+    try:
+        exchanged = (
+            ctypes.CDLL(None).renameat2(-100, os.fsencode(fresh), -100, os.fsencode(out), 2) == 0
+        )  # RENAME_EXCHANGE
+    except AttributeError:
+        exchanged = False
+    if exchanged:
+        os.rename(fresh, old)
+    else:
+        os.rename(out, old)
+        os.rename(fresh, out)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
+    """A Parquet file of exactly the schema's columns."""
+    arrow = pa.Table.from_pandas(table.reindex(columns=schema.names), schema=schema, preserve_index=False)
+    pq.write_table(arrow.replace_schema_metadata(None), path, compression="zstd")
+
+
+def write_annotations(folder: Path, annotations: tables.Annotations) -> None:
+    for name, schema in FILES.items():
+        write_table(folder / f"{name}.parquet", getattr(annotations, name), schema)
+
+
+def write_rejected(folder: Path, rejected: pd.DataFrame) -> None:
+    rejected.to_csv(folder / "rejected.csv", index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+
+
+def write_manifest(folder: Path, manifest: dict) -> None:
+    """Last of all files: its presence says that the run ended well."""
+    (folder / MANIFEST).write_text(
+        json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def read_annotations(folder: Path) -> tables.Annotations:
+    """What an earlier run left. Raises StoreError where there is none."""
+    if not (folder / MANIFEST).exists():
+        raise StoreError(f"{folder}: no finished run is there; type: reviews run --out {folder}")
+    try:
+        return tables.Annotations(
+            *(
+                pq.read_table(folder / f"{name}.parquet", schema=schema).to_pandas(types_mapper=pd.ArrowDtype)
+                for name, schema in FILES.items()
+            )
+        )
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(
+            f"{folder}: a file of the earlier run cannot be read ({error}); type: reviews run --out {folder}"
+        ) from error
+
+
+def read_rejected(folder: Path) -> pd.DataFrame:
+    """The rows an earlier run refused."""
+    return tables.frame(
+        pd.read_csv(folder / "rejected.csv", dtype={"file": str, "reason": str, "excerpt": str}), tables.REJECTED
+    )
+
+
+def read_manifest(folder: Path) -> dict:
+    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
