@@ -7,7 +7,7 @@
     annotate    de-identified text → opinions, mentions, escalations    pipeline/annotate.py (segment, tag, model)
     summarise   annotations        → Summary of a month                 pipeline/summary/
     report      Summary            → html, xlsx, json                   pipeline/report/
-    clear       annotations        → candidate quotes and their status  pipeline/testimonials.py, pipeline/clearance.py
+    clear       annotations        → candidate quotes and their status  pipeline/testimonials.py, pipeline/clearance/
     store       everything         → the output folder, all or nothing  pipeline/store.py
 
 Text as typed lives in memory from `read` to `deidentify` and is written nowhere.

@@ -110,4 +110,4 @@ def _missed(model: Mapping) -> str:
     else:
         missed = f"on test reviews the screen missed {f'{round(rate * there)}{of}' if there else one_in(rate)}"
     false = model.get("escalation_false_rate")
-    return missed if not false else f"{missed}, and {one_in(false)} it raised was none"
+    return missed if not false else f"{missed}; {one_in(false)} it raised was none"
