@@ -74,18 +74,19 @@ def _verbatim(rows, counted: Counted, sentiment: str, month: str, shifts: list, 
     rows = rows[(rows["sentiment"] == sentiment) & rows["month"].notna() & rows["start"].notna()]
     if not len(rows):
         return None
+    # the stars do not judge a review, but where they contradict the words the words may have been misread
+    stars = rows["review_id"].map(counted.reviews.set_index("review_id")["rating"])
+    contradicted = (stars >= 4 if sentiment == "negative" else stars <= 2).fillna(False).astype(bool)
+    rows = rows if contradicted.all() else rows[~contradicted]
     latest = month if (rows["month"] == month).any() else rows["month"].max()
-    recent = rows[rows["month"] == latest].merge(counted.reviews[["review_id", "escalate", "rating"]], on="review_id")
+    recent = rows[rows["month"] == latest].merge(counted.reviews[["review_id", "escalate"]], on="review_id")
     recent = recent.merge(counted.answers.loc[~counted.answers["twin"], ["answer", "text", "language"]], on="answer")
     moved = {one["location"] for one in shifts if (one["state"] == "concern") == (sentiment == "negative")}
     best = None
     for row in recent.itertuples():
         where = passage(row.text, row.start, row.end, 130)
         length = len(where["before"]) + len(where["evidence"]) + len(where["after"])
-        # the stars do not judge a review, but where they contradict the words the words may have been misread
-        against = pd.notna(row.rating) and (row.rating >= 4 if sentiment == "negative" else row.rating <= 2)
         rank = (
-            bool(against),
             row.location not in moved,
             bool(row.escalate),  # what is to be acted on stands above already
             row.review_id in used,
