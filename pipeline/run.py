@@ -13,7 +13,6 @@
 Text as typed lives in memory from `read` to `deidentify` and is written nowhere.
 """
 
-import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +26,7 @@ from pipeline import clearance, read, report, store, summary, tables, taxonomy, 
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, clean, copied, fold_twins, key, places
 from pipeline.deidentify import deidentify, find, typed_span
-from pipeline.model import Model
+from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
 from pipeline.read.roster import read_roster
 from pipeline.report import board
@@ -233,8 +232,10 @@ def annotation(row, parts, typed: str, repaired: str, redaction) -> dict:
     """One review's rows as the Annotation that people write (but for its id), in words of the text as typed."""
     opinions, mentions, escalations = ([] if part is None else list(part.itertuples()) for part in parts)
 
+    blocks = repairs(typed, repaired)
+
     def as_typed(start, end):
-        return typed[slice(*unrepaired(typed, repaired, *typed_span(redaction, start, end)))]
+        return typed[slice(*unrepaired(blocks, typed, *typed_span(redaction, start, end)))]
 
     def told(opinion):
         return {
@@ -274,17 +275,23 @@ def annotation(row, parts, typed: str, repaired: str, redaction) -> dict:
             }
             for signal in escalations
         ],
-        "pii": [typed[slice(*unrepaired(typed, repaired, start, end))] for start, end, _ in redaction.placeholders],
+        "pii": [typed[slice(*unrepaired(blocks, typed, start, end))] for start, end, _ in redaction.placeholders],
     }
 
 
-def unrepaired(typed: str, repaired: str, start: int, end: int) -> tuple[int, int]:
-    """Where a span of the repaired text stands in the text as typed."""
+def repairs(typed: str, repaired: str) -> list | None:
+    """The stretches that repair left as they were, or None where it changed nothing. Slow: once a review, not once a span."""
     if typed == repaired:
-        return start, end
+        return None
     from difflib import SequenceMatcher
 
-    blocks = SequenceMatcher(None, repaired, typed, autojunk=False).get_matching_blocks()
+    return SequenceMatcher(None, repaired, typed, autojunk=False).get_matching_blocks()
+
+
+def unrepaired(blocks: list | None, typed: str, start: int, end: int) -> tuple[int, int]:
+    """Where a span of the repaired text stands in the text as typed. `blocks`: see repairs."""
+    if blocks is None:
+        return start, end
     before = max((block for block in blocks if block.a <= start), key=lambda block: block.a, default=blocks[0])
     after = min(
         (block for block in blocks if block.a + block.size >= end), key=lambda block: block.a, default=blocks[-1]
@@ -309,12 +316,12 @@ def month_of_report(reviews: pd.DataFrame, asked: str | None) -> str | None:
     return asked or last
 
 
-def told_of(settings: Settings) -> dict:
+def told_of(model: Model, settings: Settings) -> dict:
     """What the report says of how it was made; kept in the manifest, so that another month can be written without the model."""
-    about = Model(settings.model).about
+    about = model.about
     return {
         "model": {
-            "name": settings.model.name,
+            "name": model.name,
             "version": about["sha256"]["encoder.onnx"][:12],
             "themes": about["measured"]["themes"],
             "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
@@ -351,12 +358,6 @@ def write_outputs(
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def input_hashes(settings: Settings) -> dict[str, str]:
     """Every file that went in, by a name people know it by, with its hash."""
     found: dict[str, str] = {}
@@ -369,7 +370,7 @@ def input_hashes(settings: Settings) -> dict[str, str]:
                 while name in found:
                     again += 1
                     name = f"{path.relative_to(given.parent)} ({again})"
-                found[name] = fingerprint(path)
+                found[name] = sha256(path)
     return found
 
 
@@ -391,7 +392,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         store.write_annotations(folder, annotations)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        told = told_of(settings)
+        told = told_of(model, settings)
         write_outputs(folder, annotations, ingested.rejected, counts, month, None, told)
         store.write_manifest(
             folder,

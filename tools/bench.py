@@ -14,6 +14,7 @@ from peers import vader
 
 from pipeline import store
 from pipeline.corpus import authors
+from pipeline.model import Model
 from pipeline.run import Settings, annotate, ingest, latest_month, told_of, write_outputs
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -38,7 +39,9 @@ def one_round(settings: Settings) -> dict[str, float]:
     settings.out.mkdir(exist_ok=True)
     took["tables"], _ = timed(lambda: store.write_annotations(settings.out, annotations))
     took["report and testimonials"], _ = timed(
-        lambda: write_outputs(settings.out, annotations, ingested.rejected, counts, month, None, told_of(settings))
+        lambda: write_outputs(
+            settings.out, annotations, ingested.rejected, counts, month, None, told_of(Model(settings.model), settings)
+        )
     )
     return took
 
