@@ -30,7 +30,7 @@ $(VENV)/.train-tools: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.bench-tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,train]'
 	@touch $@
 
 install: $(VENV)/.installed  ## the environment alone
