@@ -393,9 +393,10 @@ def fitted(vectors, labels, strength):
 
 
 def calibrated(regression, vectors, labels, classes):
-    """Coefficients divided by the temperature (and moved by the offset) that fits held-out authors best.
+    """Coefficients divided by the temperature and moved by the offsets that fit the calibration authors best.
 
-    Temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural Networks"; Platt scaling for two classes.
+    Vector scaling with one scale for all classes: Guo et al. 2017, "On Calibration of Modern Neural Networks"; Platt
+    scaling for two classes. The offsets undo what the corpus has more of than an ordinary month, mixed reviews above all.
     """
     from scipy.optimize import minimize
 
@@ -412,11 +413,14 @@ def calibrated(regression, vectors, labels, classes):
     scores = vectors @ regression.coef_.T + regression.intercept_
 
     def cost(point):
-        scaled = scores * np.exp(point[0])
-        return -(scaled[np.arange(len(labels)), labels] - np.logaddexp.reduce(scaled, axis=1)).sum()
+        scaled = scores * np.exp(point[0]) + point[1:]
+        return (
+            -(scaled[np.arange(len(labels)), labels] - np.logaddexp.reduce(scaled, axis=1)).sum()
+            + (point[1:] ** 2).sum()
+        )
 
-    scale = np.exp(minimize(cost, [0.0], method="L-BFGS-B").x[0])
-    return regression.coef_ * scale, regression.intercept_ * scale
+    best = minimize(cost, np.zeros(1 + classes), method="L-BFGS-B").x
+    return regression.coef_ * np.exp(best[0]), regression.intercept_ * np.exp(best[0]) + best[1:]
 
 
 def examples(vectors, goals):
