@@ -57,8 +57,8 @@ lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 
-train: $(VENV)/.train-tools  ## data/corpus to models/
-	$(BIN)/reviews train --model $(MODEL)
+train: $(VENV)/.train-tools  ## data/corpus, and what people corrected, to models/
+	$(BIN)/reviews train --model $(MODEL) $(fixes)
 
 card: install  ## the model card anew, after a rule has changed
 	$(BIN)/python tools/model_card.py $(MODEL)

@@ -245,6 +245,8 @@ def correct(file, out, corrections, dry_run, quiet):
         click.echo(f"stale: {line}", err=True)
     if quiet:
         return
+    for note in done.outcome.notes if done.outcome else ():
+        click.echo(f"note: {note}", err=True)
     for change in done.changes:
         what, which = change.subject
         of = done.names.get(which, which.replace("_", " ")) if what == "theme" else which.replace("_", " ")
@@ -420,10 +422,23 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
 )
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
 @model_choice
+@out_option
+@corrections_option
 @quiet_option
-def train(corpus, models, model_name, quiet):
-    """Corpus to models/. Needs the extra `train` (PyTorch); hours go by on two cores."""
+def train(corpus, models, model_name, out, corrections, quiet):
+    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); hours go by on two cores.
+
+    A corrected review is learnt from with the text that `run` left in --out, without identifiers.
+    """
+    from pipeline.run import Settings, to_learn_from
     from pipeline.train import train as teach
 
+    tell = (lambda _message: None) if quiet else click.echo
     with faults_told():
-        teach(corpus, models / model_name, (lambda _message: None) if quiet else click.echo)
+        corrected = None
+        if corrections:
+            reviews, standing, stale = to_learn_from(Settings((), out, Path(), corrections=corrections))
+            for line in stale:
+                tell(f"not learnt from: {line}")
+            corrected = (reviews, standing)
+        teach(corpus, models / model_name, tell, corrected=corrected)

@@ -12,8 +12,8 @@ whatever a later model reads there. Of any other review only the labels correcte
     escalation            a reason               yes, none
     read                  –                      yes, none
 
-Pure, without a model: what is put right bears found_by = "correction", confidence 1 and no evidence but what the program
-had found, since nobody says where in the text it stands. Only what is to be acted on is shown with the whole text.
+Pure, without a model: what is put right bears found_by = "correction", confidence 1 and the evidence that the program had
+found, else none (""): nobody says where in the text it stands. Only what is to be acted on is shown with the whole text.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from pipeline.tables import BY_A_PERSON, REASONS, SENTIMENTS, THEMES, TREATMENTS
 Subject = tuple[str, str]  # (what, which)
 
 NONE = "none"
+NOWHERE = {"evidence": "", "start": 0, "end": 0}  # a person says what is so, not where in the text it stands
 CORRECTED, READ_BY_A_PERSON = "corrected", "read by a person"  # flags of a review
 UNREAD_FLAGS = ("unsure", "language not read")  # what no longer holds of a review whose sentiment a person gave
 VERDICT_THEMES = ("efficacy", "side_effects")
@@ -207,6 +208,7 @@ def put_back(annotations: tables.Annotations, as_read: tables.Annotations) -> ta
 def _put_right(parts: dict, mine: Mapping[Subject, str]) -> bool:
     """Changes one review's rows to what a person says; whether anything was changed."""
     review, reading = parts["review"], _reading(parts)
+    review["flags"] = review["flags"] or []
     wanted = {subject: now for subject, now in mine.items() if subject != READ}
     read = mine.get(READ) == "yes"
     if read:
@@ -228,7 +230,9 @@ def _put_right(parts: dict, mine: Mapping[Subject, str]) -> bool:
             if now == NONE:
                 del mentions[which]
             else:
-                mentions[which] = mentions.get(which, {}) | base | {"treatment": which, "received": now == "received"}
+                mentions[which] = (
+                    mentions.get(which, NOWHERE) | base | {"treatment": which, "received": now == "received"}
+                )
             parts["mentions"] = sorted(mentions.values(), key=lambda row: TREATMENTS.index(row["treatment"]))
         elif what == "escalation":
             acts = [row for row in parts["escalations"] if row["reason"] != which]
@@ -266,8 +270,7 @@ def _judge(parts: dict, theme: str, treatment: str | None, now: str, base: Mappi
     for row in own:
         row |= judged
     if not own:
-        nowhere = {"evidence": None, "start": None, "end": None}
-        parts["opinions"] = [*parts["opinions"], judged | nowhere | {"theme": theme, "treatment": treatment}]
+        parts["opinions"] = [*parts["opinions"], judged | NOWHERE | {"theme": theme, "treatment": treatment}]
 
 
 def _carry_verdicts(parts: dict, wanted: Mapping, base: Mapping) -> None:
@@ -294,9 +297,6 @@ def _parts(annotations: tables.Annotations, ids: Collection[str]) -> dict[str, d
     for name, rows in zip(("opinions", "mentions", "escalations"), rest, strict=True):
         for row in rows:
             each[row["review_id"]][name].append(row)
-    for parts in each.values():
-        for name in ("flags", "treatments", "received", "themes", "escalate"):
-            parts["review"][name] = parts["review"][name] or []
     return each
 
 

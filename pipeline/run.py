@@ -15,6 +15,7 @@ Text as typed lives in memory from `read` to `deidentify` and is written nowhere
 """
 
 import multiprocessing
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
@@ -414,6 +415,33 @@ def write_outputs(
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
 
 
+def edited_kept(out: Path, folder: Path, taken: Path | None = None) -> list[str]:
+    """Workbooks that somebody changed and nobody has taken in go along into the new output; a note of each.
+
+    taken: the file whose corrections have just been taken in, which need not be kept.
+    """
+    report = out / "report" / "report.xlsx"
+    books = sorted(out.glob("report.edited*.xlsx"))
+    written = store.read_manifest(out).get("workbook") if (out / store.MANIFEST).exists() else None
+    if written and report.exists() and sha256(report) != written:
+        books.append(report)
+    notes = []
+    for book in books:
+        if taken is None or not book.samefile(taken):
+            kept = f"report.edited{f'-{len(notes) + 1}' * bool(notes)}.xlsx"
+            shutil.copyfile(book, folder / kept)
+            notes.append(
+                f"a workbook holds changes that were not taken in, kept as {out / kept}; type: reviews correct {out / kept}"
+            )
+    return notes
+
+
+def workbook_hash(folder: Path) -> str | None:
+    """Of the workbook just written: another one is one that somebody has changed."""
+    book = folder / "report" / "report.xlsx"
+    return sha256(book) if book.exists() else None
+
+
 def input_hashes(settings: Settings) -> dict[str, str]:
     """Every file that went in, by a name people know it by, with its hash."""
     found: dict[str, str] = {}
@@ -448,6 +476,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             "rejected": len(ingested.rejected),
         }
         month = month_of_report(annotations.reviews, settings.month)
+        stale += edited_kept(settings.out, folder)
         store.write_annotations(folder, annotations)
         store.write_as_read(folder, as_read)
         store.write_rejected(folder, ingested.rejected)
@@ -464,6 +493,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
                 "told": told,
                 "counts": counts,
                 "month": month,
+                "workbook": workbook_hash(folder),
                 "notes": ingested.notes,
                 "libraries": {
                     name: version(name)
@@ -475,16 +505,17 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     return outcome(counts, month, ingested.notes + stale, annotations, [settings.out / path for path in written])
 
 
-def rewrite(settings: Settings, only: str | None = None) -> Outcome:
+def rewrite(settings: Settings, only: str | None = None, taken: Path | None = None) -> Outcome:
     """Report and testimonials anew from what an earlier run left, for another month, with other consents or corrections.
 
-    The board holds the quotes of every month, or of the month `only`.
+    The board holds the quotes of every month, or of the month `only`. taken: see edited_kept.
     """
     with store.replacing(settings.out, keep=(".gitkeep", "rejected.csv")) as folder:
         manifest = store.read_manifest(settings.out)
         path = settings.corrections or earlier_corrections(manifest)
         kept = kept_corrections(path, manifest["told"]["names"])
         annotations, as_read, standing, stale = corrected(read_as_read(settings.out), kept, path)
+        stale += edited_kept(settings.out, folder, taken)
         rejected = store.read_rejected(settings.out)
         store.write_annotations(folder, annotations)
         store.write_as_read(folder, as_read)
@@ -493,7 +524,9 @@ def rewrite(settings: Settings, only: str | None = None) -> Outcome:
         told = manifest["told"] | {name: str(path) for name, path in given.items() if path}
         write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, standing)
         inputs = manifest["inputs"] | ({path.name: sha256(path)} if path else {})
-        store.write_manifest(folder, manifest | {"month": month, "told": told, "inputs": inputs})
+        store.write_manifest(
+            folder, manifest | {"month": month, "told": told, "inputs": inputs, "workbook": workbook_hash(folder)}
+        )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return outcome(manifest["counts"], month, stale, annotations, [settings.out / path for path in written])
 
@@ -502,6 +535,18 @@ def earlier_corrections(manifest: dict) -> Path | None:
     """The file of corrections that an earlier run applied."""
     path = manifest["told"].get("corrections")
     return Path(path) if path else None
+
+
+def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The reviews that an earlier run left, the corrections of them that stand, and a line for each that is stale.
+
+    The texts are those of the output, de-identified: nothing is kept beside, so that a review taken out of the raw files
+    is out of the training with the next run.
+    """
+    reviews = store.read_annotations(settings.out).reviews
+    kept = kept_corrections(settings.corrections, store.read_manifest(settings.out)["told"]["names"])
+    standing, stale = corrections.standing(kept, reviews)
+    return reviews, standing, [stale_line(settings.corrections, *one) for one in stale]
 
 
 def read_as_read(out: Path) -> tables.Annotations:
@@ -536,7 +581,7 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     done = None
     if (changes or (by_hand.any() and path == file)) and not dry_run:
         store.write_corrections(path, merged)
-        done = rewrite(settings._replace(corrections=path))
+        done = rewrite(settings._replace(corrections=path), taken=file)
     return Correction(changes, names, [stale_line(file, *one) for one in stale], path, done)
 
 

@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,12 +154,14 @@ def write_as_read(folder: Path, annotations: tables.Annotations) -> None:
 def write_corrections(path: Path, corrections: pd.DataFrame) -> None:
     """The file of corrections, whole or not at all, for its owner alone: JSONL where it is named so, else CSV."""
     rows = [{name: value or "" for name, value in row.items()} for row in corrections.to_dict("records")]
+    jsonl = path.suffix == ".jsonl"
+    if not jsonl:  # a spreadsheet takes what begins so for a formula; `read_corrections` takes the mark off again
+        rows = [row | {"review_id": re.sub(r"^(?=[=+@-])", "'", row["review_id"])} for row in rows]
     fresh = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         # the mark of UTF-8 tells Excel how to read the names of themes
-        jsonl = path.suffix == ".jsonl"
         with open(handle, "w", encoding="utf-8" if jsonl else "utf-8-sig", newline="") as file:
             if jsonl:
                 file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -86,7 +86,7 @@ OPINIONS = pa.schema(
         ("sentiment", TEXT),
         ("score", NUMBER),
         ("confidence", NUMBER),
-        ("evidence", TEXT),  # text[start:end]
+        ("evidence", TEXT),  # text[start:end]; "" where a person found it, who does not say where
         ("start", COUNT),
         ("end", COUNT),
         ("found_by", TEXT),  # the rule or model that spoke

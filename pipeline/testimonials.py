@@ -177,12 +177,12 @@ def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
     blocks = [Hit(block[0].start, block[-1].end) for block in blocks]
     praise = [
         row for row in opinions
-        if row["sentiment"] == "positive" and row["start"] is not None and row["end"] > row["start"] >= 0
-        and (row.get("confidence") or 0.0) >= SURE
+        if row["sentiment"] == "positive" and row["end"] > row["start"] >= 0 and (row.get("confidence") or 0.0) >= SURE
     ]  # fmt: skip
-    whole = {"start": 0, "end": len(text)}  # blame that a person found, who does not say where, may stand anywhere
+    # blame that a person found, who does not say where, may stand anywhere
+    anywhere = {"start": 0, "end": len(text)}
     blame = [
-        row if row["start"] is not None else row | whole
+        row if row["end"] > row["start"] else row | anywhere
         for row in opinions
         if row["sentiment"] in ("negative", "mixed")
     ]
@@ -311,12 +311,7 @@ def _contrary(theme: str, reviews: list, opinions: dict) -> tuple | None:
         if "crisis" in (review["escalate"] or ()) or not _read(review):
             continue
         for row in opinions.get(review["review_id"], ()):
-            if (
-                row["theme"] == theme
-                and row["sentiment"] == "negative"
-                and row.get("treatment") is None
-                and row["start"] is not None
-            ):
+            if row["theme"] == theme and row["sentiment"] == "negative" and row.get("treatment") is None:
                 key = (
                     (row.get("score") or 0.0) * (row.get("confidence") or 0.0),
                     row["start"] - row["end"],
@@ -434,7 +429,5 @@ def _by_review(frame: pd.DataFrame) -> dict:
     for row in _rows(frame):
         grouped.setdefault(row["review_id"], []).append(row)
     for rows in grouped.values():
-        rows.sort(
-            key=lambda row: (row["start"] or 0, row["end"] or 0, row.get("theme") or "", row.get("treatment") or "")
-        )
+        rows.sort(key=lambda row: (row["start"], row["end"], row.get("theme") or "", row.get("treatment") or ""))
     return grouped

@@ -231,8 +231,7 @@ def _word_flags(quote, review, text, opinions, escalations, setting, start, end,
 
 
 def _where(span, start: int, end: int) -> str:
-    """Whether a span lies in the passage. What a person found, who does not say where, is the whole review's."""
-    return "passage" if span[0] is not None and span[0] < end and start < span[1] else "review"
+    return "passage" if span[0] < end and start < span[1] else "review"
 
 
 def _said(row) -> str:

@@ -6,6 +6,7 @@ sight, stands the same reading as printed, so that a cell that was changed is kn
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def _spelled(row: dict, names: Mapping[str, str]) -> dict:
     row = {name: "" if row.get(name) is None else str(row[name]).strip() for name in GIVEN[:-1]} | {"row": row["row"]}
     for name in ("what", "which", "was", "now"):
         row[name] = " ".join(row[name].casefold().split())
+    row["review_id"] = re.sub(r"^'(?=[=+@-])", "", row["review_id"])  # see store.write_corrections
     if row["what"] == "theme":
         row["which"] = keys.get(row["which"], row["which"])
     return row | {"now": NONE if row["now"] == "no" else row["now"]}

@@ -578,7 +578,10 @@ def _checked(paper: _Paper, sheet, told: Mapping | None, down: int) -> int:
     ]
     each = [(capital(one["name"]), one) for one in told["rows"]]
     each += [(f"{capital(one['name'])}, model {one['model']}", one) for one in told["by_model"]]
-    rows = [[name, *(in_words(one[key]) for key in ("found", "there", "judged"))] for name, one in each]
+    rows = [
+        [name, *(in_words(one[key]) if one[key] else None for key in ("found", "there", "judged"))]
+        for name, one in each
+    ]
     paper.table(sheet, columns, rows, down)
     return down + len(rows) + 1
 
@@ -637,7 +640,7 @@ def _corrections(paper: _Paper, s: Mapping, annotations: tables.Annotations, cou
         0,
         0,
         "Change a cell to what is so (empty: nothing is said of it); “I have read it all”: yes, where all the others are right "
-        f"too. Save, then type: reviews correct report.xlsx. Here: {s['month_name']}, and what needs action.",
+        f"too. Save, then type: make correct FILE=data/processed/report/report.xlsx. Here: {s['month_name']}, and what needs action.",
         paper.finding,
     )
     keys = ["review_id", None, None, None, *map(corrections.key_of, subjects), "text_hash"]

@@ -28,7 +28,7 @@ def checked(corrections: pd.DataFrame | None, themes: Sequence[str], names: Mapp
     n corrections in `reviews` reviews, `by` kind; `read`: how many reviews were read through. rows, one per kind of label
     (all themes, then each; figures without a filter): found: of what the program found, how many are there; there: of those
     there, how many it found; judged: of those rightly found, how many with the right sentiment (a treatment: had or only
-    named). by_model: the same of overall sentiment and all themes, per version of the model, where there were several.
+    named); of overall sentiment `judged` alone, the others null. by_model: the same of overall sentiment and all themes, per version of the model, where there were several.
     """
     if corrections is None or not len(corrections):
         return None
@@ -41,7 +41,7 @@ def checked(corrections: pd.DataFrame | None, themes: Sequence[str], names: Mapp
     elsewhere = mended[~mended["review_id"].isin(marks["review_id"])]
     rows = []
     if len(marks):
-        rows = [_row("overall sentiment", judged[judged["what"] == "overall"])]
+        rows = [_row(KINDS["overall"], judged[judged["what"] == "overall"])]
         rows.append(_row("all themes", judged[judged["what"] == "theme"]))
         for theme in themes:
             mine = judged[(judged["what"] == "theme") & (judged["which"] == theme)]
@@ -63,10 +63,11 @@ def _row(name: str, labels: pd.DataFrame) -> dict:
     """One row per label that the program found or a person found → three figures."""
     found, there = labels["was"] != NOTHING, labels["now"] != NOTHING
     both = labels[found & there]
+    whole = name == KINDS["overall"]  # every review has one: nothing to find
     return {
         "name": name,
-        "found": figure(len(both), found.sum()),
-        "there": figure(len(both), there.sum()),
+        "found": None if whole else figure(len(both), found.sum()),
+        "there": None if whole else figure(len(both), there.sum()),
         "judged": figure((both["was"] == both["now"]).sum(), len(both)),
     }
 
@@ -78,7 +79,7 @@ def _by_model(marks: pd.DataFrame, judged: pd.DataFrame) -> list[dict]:
     out = []
     for version in versions:
         mine = judged[judged["review_id"].isin(marks.loc[marks["model"] == version, "review_id"])]
-        for name, what in (("overall sentiment", "overall"), ("all themes", "theme")):
+        for name, what in ((KINDS["overall"], "overall"), ("all themes", "theme")):
             out.append({"model": version, **_row(name, mine[mine["what"] == what])})
     return out
 
@@ -88,9 +89,8 @@ def _sentence(read: int, rows: list[dict]) -> str:
         return "No review is marked as read through, so corrections cannot tell how often the reading is right."
     overall, themes = rows[0]["judged"], rows[1]
     return (
-        f"In {plural(read, 'review')} that people read through, the program was right in the overall sentiment of "
-        f"{in_words(overall)}, in {in_words(themes['found'])} of the themes it found, and found {in_words(themes['there'])} "
-        "of those there."
+        f"In {plural(read, 'review')} that people read through: overall sentiment right in {in_words(overall)}; of the themes "
+        f"the program found, right {in_words(themes['found'])}; of the themes there, found {in_words(themes['there'])}."
     )
 
 
