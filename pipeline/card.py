@@ -49,6 +49,10 @@ def measured(model: Model, pairs: Sequence[Pair]) -> dict:
     }
 
 
+def _corrected(taught_on: dict) -> str:
+    return f" and {taught_on['corrected']} that people corrected" if taught_on.get("corrected") else ""
+
+
 def text(model: Model) -> str:
     """The model card as Markdown, every figure from model.json."""
     about = model.about
@@ -66,7 +70,7 @@ def text(model: Model) -> str:
     )
     return f"""# Model card: {model.name}
 
-What it is: MiniLM (six layers, 384 wide, Apache-2.0) taught on {about["taught_on"]["train"]} annotated reviews, with one attention per
+What it is: MiniLM (six layers, 384 wide, Apache-2.0) taught on {about["taught_on"]["train"]} annotated reviews{_corrected(about["taught_on"])}, with one attention per
 question asked of a review and scikit-learn logistic regressions as heads; probabilities calibrated on {about["taught_on"]["calibration"]}
 reviews by other authors. int8, read with onnxruntime. Built by `make train`, measured by `make evaluate`.
 

@@ -106,6 +106,20 @@ consents_option = click.option(
 )
 
 
+corrections_option = click.option(
+    "--corrections",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=lambda _context, _parameter, value: corrections_file(value),
+    help="What people corrected, CSV or JSONL; else data/corrections.csv or .jsonl where there is one.",
+)
+
+
+def corrections_file(given: Path | None) -> Path | None:
+    """The file named, or the one that lies where `correct` keeps it."""
+    usual = (Path("data/corrections.csv"), Path("data/corrections.jsonl"))
+    return given or next((path for path in usual if path.exists()), None)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="clinic-reviews", prog_name="reviews")
 def main():
@@ -142,9 +156,10 @@ def outcome_printed(outcome, out: Path) -> None:
 @taxonomy_option
 @consents_option
 @staff_option
+@corrections_option
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; else one per core, two at most.")
 @quiet_option
-def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quiet):
+def run(inputs, out, month, model_name, taxonomy, consents, staff, corrections, workers, quiet):
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
     import os
 
@@ -160,6 +175,7 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quie
         staff,
         month,
         workers or min(2, os.cpu_count() or 1),
+        corrections=corrections,
     )
     with faults_told(), progress_shown(quiet) as tell:
         outcome = run_all(settings, tell)
@@ -167,18 +183,21 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quie
         outcome_printed(outcome, out)
 
 
-def rewritten(out, month, consents, staff, quiet, page):
+def rewritten(out, month, consents, staff, corrections, quiet, page):
     """The part that `report` and `testimonials` share: write anew from what a run left, say where."""
     from pipeline.run import Settings, rewrite
 
     with faults_told():
         only = month if page == "testimonials.html" else None
-        done = rewrite(Settings((), out, Path(), consents=consents, staff=staff, month=month), only)
+        settings = Settings((), out, Path(), consents=consents, staff=staff, month=month, corrections=corrections)
+        done = rewrite(settings, only)
         if not done.month and page == "report.html":
             raise Fault(
                 "no review has a date, so there is no month to report; give dates, or name a month with --month"
             )
     if not quiet:
+        for note in done.notes:
+            click.echo(f"note: {note}", err=True)
         click.echo(out / "report" / page)
 
 
@@ -187,10 +206,11 @@ def rewritten(out, month, consents, staff, quiet, page):
 @month
 @consents_option
 @staff_option
+@corrections_option
 @quiet_option
-def report(out, month, consents, staff, quiet):
+def report(out, month, consents, staff, corrections, quiet):
     """The report of a month, from what `run` left."""
-    rewritten(out, month, consents, staff, quiet, "report.html")
+    rewritten(out, month, consents, staff, corrections, quiet, "report.html")
 
 
 @main.command()
@@ -198,10 +218,49 @@ def report(out, month, consents, staff, quiet):
 @month
 @consents_option
 @staff_option
+@corrections_option
 @quiet_option
-def testimonials(out, month, consents, staff, quiet):
+def testimonials(out, month, consents, staff, corrections, quiet):
     """The board of quotes, from what `run` left."""
-    rewritten(out, month, consents, staff, quiet, "testimonials.html")
+    rewritten(out, month, consents, staff, corrections, quiet, "testimonials.html")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@out_option
+@corrections_option
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@quiet_option
+def correct(file, out, corrections, dry_run, quiet):
+    """Take in what people corrected: FILE is an edited report.xlsx, or a table (CSV, JSONL) of corrections.
+
+    A table has the columns review_id, what (overall, theme, treatment, verdict, escalation, read), which, now.
+    """
+    from pipeline.run import Settings
+    from pipeline.run import correct as take_in
+
+    with faults_told():
+        done = take_in(Settings((), out, Path(), corrections=corrections), file, dry_run)
+    for line in done.stale:
+        click.echo(f"stale: {line}", err=True)
+    if quiet:
+        return
+    for note in done.outcome.notes if done.outcome else ():
+        click.echo(f"note: {note}", err=True)
+    for change in done.changes:
+        what, which = change.subject
+        of = done.names.get(which, which.replace("_", " ")) if what == "theme" else which.replace("_", " ")
+        told = " ".join(word for word in (what, of) if word)
+        click.echo(f"row {change.row:<5} {change.review_id}   {told}: {change.was} → {change.now}")
+    n, reviews = len(done.changes), len({change.review_id for change in done.changes})
+    if not n:
+        click.echo("Nothing to change: all of it stands already.")
+    elif dry_run:
+        click.echo(f"{n} to change in {reviews} review(s); nothing was written.")
+    else:
+        click.echo(
+            f"{n} changed in {reviews} review(s), kept in {done.kept}; the report and the board are written anew."
+        )
 
 
 @main.command()
@@ -363,10 +422,23 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
 )
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
 @model_choice
+@out_option
+@corrections_option
 @quiet_option
-def train(corpus, models, model_name, quiet):
-    """Corpus to models/. Needs the extra `train` (PyTorch); hours go by on two cores."""
+def train(corpus, models, model_name, out, corrections, quiet):
+    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); hours go by on two cores.
+
+    A corrected review is learnt from with the text that `run` left in --out, without identifiers.
+    """
+    from pipeline.run import Settings, to_learn_from
     from pipeline.train import train as teach
 
+    tell = (lambda _message: None) if quiet else click.echo
     with faults_told():
-        teach(corpus, models / model_name, (lambda _message: None) if quiet else click.echo)
+        corrected = None
+        if corrections:
+            reviews, standing, stale = to_learn_from(Settings((), out, Path(), corrections=corrections))
+            for line in stale:
+                tell(f"not learnt from: {line}")
+            corrected = (reviews, standing)
+        teach(corpus, models / model_name, tell, corrected=corrected)

@@ -5,6 +5,7 @@
     fold        keys               → which review is a twin of which    pipeline/clean.py
     deidentify  text               → text without identifiers           pipeline/deidentify.py
     annotate    de-identified text → opinions, mentions, escalations    pipeline/annotate.py (segment, tag, model)
+    correct     annotations        → annotations as people corrected    pipeline/corrections.py
     summarise   annotations        → Summary of a month                 pipeline/summary/
     report      Summary            → html, xlsx, json                   pipeline/report/
     clear       annotations        → candidate quotes and their status  pipeline/testimonials.py, pipeline/clearance/
@@ -14,7 +15,8 @@ Text as typed lives in memory from `read` to `deidentify` and is written nowhere
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -22,15 +24,17 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline import clearance, read, report, store, summary, tables, taxonomy, testimonials
+from pipeline import clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, clean, copied, fold_twins, key, places
 from pipeline.deidentify import deidentify, find, typed_span
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
+from pipeline.read.corrections import read_corrections, told_by_row
 from pipeline.read.roster import read_roster
 from pipeline.report import board
 
+CORRECTIONS_FILE = Path("data/corrections.csv")  # where corrections are kept, if nobody says otherwise
 ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
@@ -46,6 +50,7 @@ class Settings(NamedTuple):
     staff: Path | None = None
     month: str | None = None
     workers: int = 1
+    corrections: Path | None = None
 
 
 class Ingested(NamedTuple):
@@ -55,6 +60,25 @@ class Ingested(NamedTuple):
     rejected: pd.DataFrame
     notes: list[str]
     read: int
+
+
+class Corrected(NamedTuple):
+    """Annotations with the corrections in force, what the program had read of those reviews, and what to tell."""
+
+    annotations: tables.Annotations
+    as_read: tables.Annotations
+    corrections: pd.DataFrame  # CORRECTIONS: those that stand
+    notes: list[str]
+
+
+class Correction(NamedTuple):
+    """What `reviews correct` did, or with dry_run would do."""
+
+    changes: list[corrections.Change]
+    names: dict[str, str]  # of the themes, for people
+    stale: list[str]
+    kept: Path
+    outcome: "Outcome | None"  # None where nothing was written
 
 
 class Outcome(NamedTuple):
@@ -331,7 +355,34 @@ def told_of(model: Model, settings: Settings) -> dict:
         "names": {key: label.name for key, label in taxonomy.load(settings.taxonomy).themes.items()},
         "consents": str(settings.consents) if settings.consents else None,
         "staff": str(settings.staff) if settings.staff else None,
+        "corrections": str(settings.corrections) if settings.corrections else None,
     }
+
+
+def kept_corrections(path: Path | None, names: Mapping[str, str]) -> pd.DataFrame:
+    """The file of corrections: CORRECTIONS and `row`; no row where there is no file. names: theme → its name for people."""
+    if path is None:
+        return pd.DataFrame(columns=[*tables.CORRECTIONS.names, "row"], dtype=object)
+    kept = read_corrections(path, names)
+    by_hand = [
+        (row, f"it has no text_hash; corrections typed by hand are taken in with: reviews correct {path}")
+        for row in kept.loc[kept["text_hash"] == "", "row"]
+    ]
+    if by_hand:
+        raise read.InputError(told_by_row(path, by_hand))
+    return kept
+
+
+def corrected(as_read: tables.Annotations, kept: pd.DataFrame, path: Path | None) -> Corrected:
+    """The corrections kept in `path` put in force; a note of each review whose corrections are stale."""
+    standing, stale = corrections.standing(kept, as_read.reviews)
+    before = corrections.part(as_read, corrections.concerned(as_read.reviews, standing))
+    return Corrected(corrections.apply(as_read, standing), before, standing, [stale_line(path, *one) for one in stale])
+
+
+def stale_line(path: Path | None, rows: list[int], why: str) -> str:
+    """ "corrections.csv, rows 3, 4: the text …"."""
+    return f"{path}, row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))}: {why}"
 
 
 def write_outputs(
@@ -342,12 +393,18 @@ def write_outputs(
     month: str | None,
     only: str | None,
     told: dict,
+    standing: pd.DataFrame,
 ) -> None:
-    """The report of a month and the testimonials, of the month `only` or of all, into folder/report. `told`: see told_of."""
+    """The report of a month and the testimonials, of the month `only` or of all, into folder/report.
+
+    told: see told_of. standing: the corrections in force.
+    """
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
-        summed = summary.summarise(annotations, rejected, counts, month, model=told["model"], names=told["names"])
+        summed = summary.summarise(
+            annotations, rejected, counts, month, model=told["model"], names=told["names"], corrections=standing
+        )
         report.write_report(summed, annotations, place)
     consents = clearance.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
@@ -358,10 +415,37 @@ def write_outputs(
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
 
 
+def edited_kept(out: Path, folder: Path, taken: Path | None = None) -> list[str]:
+    """Workbooks that somebody changed and nobody has taken in go along into the new output; a note of each.
+
+    taken: the file whose corrections have just been taken in, which need not be kept.
+    """
+    report = out / "report" / "report.xlsx"
+    books = sorted(out.glob("report.edited*.xlsx"))
+    written = store.read_manifest(out).get("workbook") if (out / store.MANIFEST).exists() else None
+    if written and report.exists() and sha256(report) != written:
+        books.append(report)
+    notes = []
+    for book in books:
+        if taken is None or not book.samefile(taken):
+            kept = f"report.edited{f'-{len(notes) + 1}' * bool(notes)}.xlsx"
+            shutil.copyfile(book, folder / kept)
+            notes.append(
+                f"a workbook holds changes that were not taken in, kept as {out / kept}; type: reviews correct {out / kept}"
+            )
+    return notes
+
+
+def workbook_hash(folder: Path) -> str | None:
+    """Of the workbook just written: another one is one that somebody has changed."""
+    book = folder / "report" / "report.xlsx"
+    return sha256(book) if book.exists() else None
+
+
 def input_hashes(settings: Settings) -> dict[str, str]:
     """Every file that went in, by a name people know it by, with its hash."""
     found: dict[str, str] = {}
-    beside = [path for path in (settings.consents, settings.staff, settings.taxonomy) if path]
+    beside = [path for path in (settings.consents, settings.staff, settings.taxonomy, settings.corrections) if path]
     for given in [*settings.inputs, *beside]:
         for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
             if path.is_file() and not path.name.startswith("."):
@@ -378,9 +462,12 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     """Files to report, in one go. Raises read.InputError, ModelError, TaxonomyError or StoreError with the mend."""
     model = Model(settings.model)  # a missing or foreign model is told before any work is done
     words = taxonomy.load(settings.taxonomy)
+    kept = kept_corrections(settings.corrections, {key: label.name for key, label in words.themes.items()})
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
         ingested = ingest(settings.inputs, read_roster(settings.staff) if settings.staff else (), progress)
-        annotations = annotate(ingested.reviews, settings, progress)
+        annotations, as_read, standing, stale = corrected(
+            annotate(ingested.reviews, settings, progress), kept, settings.corrections
+        )
         duplicates = int(annotations.reviews["duplicate_of"].notna().sum())
         counts = {
             "read": ingested.read,
@@ -389,11 +476,13 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             "rejected": len(ingested.rejected),
         }
         month = month_of_report(annotations.reviews, settings.month)
+        stale += edited_kept(settings.out, folder)
         store.write_annotations(folder, annotations)
+        store.write_as_read(folder, as_read)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
         told = told_of(model, settings)
-        write_outputs(folder, annotations, ingested.rejected, counts, month, None, told)
+        write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, standing)
         store.write_manifest(
             folder,
             {
@@ -404,6 +493,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
                 "told": told,
                 "counts": counts,
                 "month": month,
+                "workbook": workbook_hash(folder),
                 "notes": ingested.notes,
                 "libraries": {
                     name: version(name)
@@ -412,25 +502,87 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             },
         )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(counts, month, ingested.notes, annotations, [settings.out / path for path in written])
+    return outcome(counts, month, ingested.notes + stale, annotations, [settings.out / path for path in written])
 
 
-def rewrite(settings: Settings, only: str | None = None) -> Outcome:
-    """Report and testimonials anew from what an earlier run left, for another month or with other consents.
+def rewrite(settings: Settings, only: str | None = None, taken: Path | None = None) -> Outcome:
+    """Report and testimonials anew from what an earlier run left, for another month, with other consents or corrections.
 
-    The board holds the quotes of every month, or of the month `only`.
+    The board holds the quotes of every month, or of the month `only`. taken: see edited_kept.
     """
-    kept = (".gitkeep", *(f"{name}.parquet" for name in store.FILES), "rejected.csv")
-    with store.replacing(settings.out, keep=kept) as folder:
-        annotations = store.read_annotations(settings.out)
-        rejected, manifest = store.read_rejected(settings.out), store.read_manifest(settings.out)
+    with store.replacing(settings.out, keep=(".gitkeep", "rejected.csv")) as folder:
+        manifest = store.read_manifest(settings.out)
+        path = settings.corrections or earlier_corrections(manifest)
+        kept = kept_corrections(path, manifest["told"]["names"])
+        annotations, as_read, standing, stale = corrected(read_as_read(settings.out), kept, path)
+        stale += edited_kept(settings.out, folder, taken)
+        rejected = store.read_rejected(settings.out)
+        store.write_annotations(folder, annotations)
+        store.write_as_read(folder, as_read)
         month = month_of_report(annotations.reviews, settings.month or manifest["month"])
-        given = {"consents": settings.consents, "staff": settings.staff}
+        given = {"consents": settings.consents, "staff": settings.staff, "corrections": path}
         told = manifest["told"] | {name: str(path) for name, path in given.items() if path}
-        write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told)
-        store.write_manifest(folder, manifest | {"month": month, "told": told})
+        write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, standing)
+        inputs = manifest["inputs"] | ({path.name: sha256(path)} if path else {})
+        store.write_manifest(
+            folder, manifest | {"month": month, "told": told, "inputs": inputs, "workbook": workbook_hash(folder)}
+        )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(manifest["counts"], month, [], annotations, [settings.out / path for path in written])
+    return outcome(manifest["counts"], month, stale, annotations, [settings.out / path for path in written])
+
+
+def earlier_corrections(manifest: dict) -> Path | None:
+    """The file of corrections that an earlier run applied."""
+    path = manifest["told"].get("corrections")
+    return Path(path) if path else None
+
+
+def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The reviews that an earlier run left, the corrections of them that stand, and a line for each that is stale.
+
+    The texts are those of the output, de-identified: nothing is kept beside, so that a review taken out of the raw files
+    is out of the training with the next run.
+    """
+    reviews = store.read_annotations(settings.out).reviews
+    kept = kept_corrections(settings.corrections, store.read_manifest(settings.out)["told"]["names"])
+    standing, stale = corrections.standing(kept, reviews)
+    return reviews, standing, [stale_line(settings.corrections, *one) for one in stale]
+
+
+def read_as_read(out: Path) -> tables.Annotations:
+    """What the program read in an earlier run, corrections taken out again."""
+    annotations, as_read = store.read_annotations(out), store.read_as_read(out)
+    return corrections.put_back(annotations, as_read) if as_read is not None else annotations
+
+
+def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction:
+    """The corrections of a file (an edited workbook, or a table) into the file kept and into what an earlier run left.
+
+    A row that is wrong raises InputError, with every such row, and changes nothing. A stale one (its review is gone, or
+    has another text) is told, and the others are taken.
+    """
+    as_read = read_as_read(settings.out)
+    told = store.read_manifest(settings.out)
+    names = told["told"]["names"]
+    path = settings.corrections or earlier_corrections(told) or CORRECTIONS_FILE
+    given = read_corrections(file, names)
+    if path.exists() and path.samefile(file):
+        kept = given[given["text_hash"] != ""]
+    else:
+        kept = kept_corrections(path if path.exists() else None, names)
+    now = corrected(as_read, kept, path)
+    if wrong := corrections.objections(given, now.annotations.reviews):
+        raise read.InputError(told_by_row(file, wrong))
+    texts = corrections.hashes(as_read.reviews)
+    by_hand = given["text_hash"] == ""
+    given.loc[by_hand, "text_hash"] = given.loc[by_hand, "review_id"].map(texts)
+    standing, stale = corrections.standing(given, as_read.reviews)
+    merged, changes = corrections.merge(kept, standing, as_read, told["told"]["model"]["version"])
+    done = None
+    if (changes or (by_hand.any() and path == file)) and not dry_run:
+        store.write_corrections(path, merged)
+        done = rewrite(settings._replace(corrections=path), taken=file)
+    return Correction(changes, names, [stale_line(file, *one) for one in stale], path, done)
 
 
 def outcome(

@@ -11,6 +11,7 @@ import pyarrow as pa
 THEMES = ("staff", "communication", "efficacy", "side_effects", "scheduling", "cost", "facility", "parking")
 TREATMENTS = ("tms", "ketamine", "spravato")
 SENTIMENTS = ("positive", "negative", "mixed", "neutral")
+BY_A_PERSON = "correction"  # as `found_by` says that a person put it right
 REASONS = ("crisis", "misconduct", "adverse_event")  # the order is the order of urgency
 
 TEXT, NUMBER, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -85,7 +86,7 @@ OPINIONS = pa.schema(
         ("sentiment", TEXT),
         ("score", NUMBER),
         ("confidence", NUMBER),
-        ("evidence", TEXT),  # text[start:end]
+        ("evidence", TEXT),  # text[start:end]; "" where a person found it, who does not say where
         ("start", COUNT),
         ("end", COUNT),
         ("found_by", TEXT),  # the rule or model that spoke
@@ -116,6 +117,19 @@ ESCALATIONS = pa.schema(
         ("start", COUNT),
         ("end", COUNT),
         ("found_by", TEXT),
+    ]
+)
+
+# One row per correction a person made: what the program read, and what is so. No words of a patient.
+CORRECTIONS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("text_hash", TEXT),  # of the de-identified text that the person read; another text makes the correction stale
+        ("what", TEXT),  # overall, theme, treatment, verdict, escalation, or read: the whole review was read through
+        ("which", TEXT),  # the theme, the treatment, the treatment and the theme ("tms efficacy"), the reason; else ""
+        ("was", TEXT),  # as the program read it; "none" where it read nothing
+        ("now", TEXT),  # as it is; "none" where nothing is said of it
+        ("model", TEXT),  # the version of the model whose reading was corrected
     ]
 )
 

@@ -12,17 +12,19 @@ import math
 import random
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from pipeline import card, corpus, taxonomy
 from pipeline import model as models
+from pipeline.clean import READ_LANGUAGES, normalised
 from pipeline.corpus import Pair
 from pipeline.deidentify import deidentify, redacted_span
 from pipeline.faults import Fault
 from pipeline.model import AT, CONDITIONED, OUTCOME_THEMES, SLOTS
-from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
+from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS, values
 from pipeline.tag import name_treatments
 
 EPOCHS, BATCH, SEED = 8, 16, 20261101
@@ -53,7 +55,51 @@ def prepared(pairs, tokenizer, taxonomy):
     mentions = [name_treatments(text, taxonomy) for text in clean]
     questions = [pair.review.get("question") for pair in pairs]
     items = list(models.windows(tokenizer, clean, questions, mentions))
-    return [(window, target(pairs[window.review], redactions[window.review], window)) for window in items]
+    many = Counter(window.review for window in items)
+    return [
+        (window, target(pairs[window.review], redactions[window.review], window, many[window.review] == 1))
+        for window in items
+    ]
+
+
+def corrected_pairs(reviews, corrections, elsewhere=()):
+    """What people corrected, as further pairs to learn from: one per review that has corrections.
+
+    reviews: REVIEWS, whose de-identified texts are learnt from. corrections: CORRECTIONS that stand. elsewhere: texts that
+    the model is calibrated or measured on, which it must not have learnt from; a review that says the same is left out, and
+    one in a language that is not read.
+
+    A review read through is a whole annotation. Of any other only what was corrected is asked: gold["asked"] holds those
+    (what, which). A person does not say where it stands: evidence is None.
+    """
+    taken = {normalised(text) for text in (*elsewhere, *(redaction.text for redaction in deidentify(list(elsewhere))))}
+    languages = dict(zip(reviews["review_id"], reviews["language"], strict=True))
+    texts = dict(zip(reviews["review_id"], values(reviews["text"]), strict=True))
+    questions = dict(zip(reviews["review_id"], values(reviews["question"]), strict=True))
+    found = []
+    for review_id, rows in corrections.groupby("review_id", sort=True):
+        if normalised(texts[review_id]) in taken or languages[review_id] not in READ_LANGUAGES:
+            continue
+        said = {(row.what, row.which): row.now for row in rows.itertuples()}
+        there = {subject: now for subject, now in said.items() if now != "none"}
+        of = {what: [(which, now) for (kind, which), now in there.items() if kind == what] for what, _ in there}
+        gold = {
+            "overall": there.get(("overall", "")),
+            "treatments": [{"name": name, "received": now == "received"} for name, now in of.get("treatment", ())],
+            "aspects": [
+                {"theme": theme, "sentiment": now, "evidence": None}
+                for theme, now in of.get("theme", ())
+                if theme in THEMES  # a clinic's own themes are read by their terms
+            ],
+            "outcomes": [
+                dict(zip(("treatment", "theme"), which.split(" "), strict=True), sentiment=now, evidence=None)
+                for which, now in of.get("verdict", ())
+            ],
+            "escalate": [reason for reason, _ in of.get("escalation", ())],
+            "asked": None if ("read", "") in there else set(said),
+        }
+        found.append(Pair({"id": review_id, "text": texts[review_id], "question": questions[review_id]}, gold))
+    return found
 
 
 def joined(one, other):
@@ -126,8 +172,8 @@ def marked(pair, redaction, window, evidence):
     return hits
 
 
-def target(pair, redaction, window):
-    """What a careful reader marked, as numbers. −1: not asked (nobody can learn from it)."""
+def target(pair, redaction, window, whole=False):
+    """What a careful reader marked, as numbers. −1: not asked (nobody can learn from it). whole: the window is all of it."""
     gold = pair.gold
     evidence = np.zeros((len(SLOTS), len(window.offsets)), np.float32)
     theme, sentiment = np.zeros(len(THEMES), np.float32), np.full(len(THEMES), -1)
@@ -136,7 +182,8 @@ def target(pair, redaction, window):
         hits = marked(pair, redaction, window, row["evidence"])
         evidence[at] = hits
         # in a window without the evidence the theme may still be spoken of: leave it open there
-        theme[at], sentiment[at] = (1, SENTIMENTS.index(row["sentiment"])) if hits.any() else (-1, -1)
+        here = hits.any() or (whole and row["evidence"] is None)
+        theme[at], sentiment[at] = (1, SENTIMENTS.index(row["sentiment"])) if here else (-1, -1)
     mention, received = np.zeros(len(TREATMENTS), np.float32), np.full(len(TREATMENTS), -1.0, np.float32)
     outcome = np.full((len(TREATMENTS), len(OUTCOME_THEMES)), -1)
     for row in gold["treatments"]:
@@ -148,8 +195,9 @@ def target(pair, redaction, window):
         at, what = TREATMENTS.index(row["treatment"]), OUTCOME_THEMES.index(row["theme"])
         hits = marked(pair, redaction, window, row["evidence"])
         evidence[AT[f"outcome:{row['treatment']}:{row['theme']}"]] = hits
-        outcome[at, what] = SENTIMENTS.index(row["sentiment"]) if hits.any() else -1
-    return {
+        here = hits.any() or (whole and row["evidence"] is None)
+        outcome[at, what] = SENTIMENTS.index(row["sentiment"]) if here else -1
+    goal = {
         "theme": theme,
         "sentiment": sentiment,
         "overall": SENTIMENTS.index(gold["overall"]) if gold["overall"] else -1,
@@ -159,6 +207,24 @@ def target(pair, redaction, window):
         "outcome": outcome,
         "evidence": evidence,
     }
+    return goal if gold.get("asked") is None else only_asked(goal, gold["asked"])
+
+
+def only_asked(goal, asked):
+    """A target of which only some (what, which) are known, the rest not asked."""
+    for name, what, keys in (
+        ("theme", "theme", THEMES),
+        ("escalate", "escalation", REASONS),
+        ("mention", "treatment", TREATMENTS),
+    ):
+        for at, key in enumerate(keys):
+            if (what, key) not in asked:
+                goal[name][at] = -1
+    for at, treatment in enumerate(TREATMENTS):
+        for which, theme in enumerate(OUTCOME_THEMES):
+            if ("verdict", f"{treatment} {theme}") not in asked:
+                goal["outcome"][at, which] = -1
+    return goal
 
 
 def build_network(encoder_folder):
@@ -436,10 +502,12 @@ def examples(vectors, goals):
         stack["sentiment"][row, at],
         len(SENTIMENTS),
     )
-    found["overall"] = vectors[:, AT["overall"]], stack["overall"], len(SENTIMENTS)
+    asked = stack["overall"] >= 0
+    found["overall"] = vectors[asked, AT["overall"]], stack["overall"][asked], len(SENTIMENTS)
     for kind, keys in (("escalate", REASONS), ("mention", TREATMENTS)):
         for at, key in enumerate(keys):
-            found[f"{kind}:{key}"] = vectors[:, AT[f"{kind}:{key}"]], stack[kind][:, at].astype(int), 2
+            asked = stack[kind][:, at] >= 0
+            found[f"{kind}:{key}"] = vectors[asked, AT[f"{kind}:{key}"]], stack[kind][asked, at].astype(int), 2
     row, at = np.nonzero(stack["received"] >= 0)
     found["received"] = vectors[row, AT[f"received:{TREATMENTS[0]}"] + at], stack["received"][row, at].astype(int), 2
     for which, theme in enumerate(OUTCOME_THEMES):
@@ -519,9 +587,10 @@ def write_model(folder, about, heads=None):
     (folder / "model.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=EPOCHS):
+def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=EPOCHS, corrected=None):
     """corpus → one model folder, which takes the place of an earlier one when it is whole.
 
+    corrected: (REVIEWS, CORRECTIONS that stand), what people corrected, to learn from too.
     Raises Fault where the training tools are not installed or the corpus cannot teach it.
     """
     try:
@@ -542,6 +611,14 @@ def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=EPOCHS):
         folder.mkdir()
         tokenizer.save(str(folder / "tokenizer.json"))
         items = {part: prepared(pairs, tokenizer, taxonomy.load()) for part, pairs in parts.items()}
+        fixes = []
+        if corrected is not None:
+            fixes = corrected_pairs(
+                *corrected, [pair.review["text"] for part in ("calibration", "held_out") for pair in parts[part]]
+            )
+            items["train"] += prepared(fixes, tokenizer, taxonomy.load())
+            through = sum(pair.gold["asked"] is None for pair in fixes)
+            tell(f"{len(fixes)} reviews that people corrected, {through} of them read through")
         tell(f"{len(parts['train'])} reviews to learn from, {len(parts['calibration'])} to calibrate on")
 
         def more(order):
@@ -552,7 +629,8 @@ def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=EPOCHS):
         export(fine_tune(items["train"], more, base, tell, epochs), folder)
         about = {
             "taxonomy": taxonomy.load().fingerprint,
-            "taught_on": {part: len(pairs) for part, pairs in parts.items()},
+            "taught_on": {part: len(pairs) for part, pairs in parts.items()}
+            | ({"corrected": len(fixes)} if fixes else {}),
         }
         write_model(folder, about)
         finish(folder, about, parts, items, tell)

@@ -172,10 +172,19 @@ def test_a_first_month_says_that_it_cannot_tell(tmp_path):
 
 
 def test_workbook_holds_what_the_summary_says(written):
-    """Seven sheets; themes, trend and escalations agree with the Summary; heads frozen and filtered; charts native."""
+    """Eight sheets; themes, trend and escalations agree with the Summary; heads frozen and filtered; charts native."""
     folder, summary, _, _ = written
     book = openpyxl.load_workbook(folder / "report.xlsx")
-    assert book.sheetnames == ["Summary", "Themes", "Treatments", "Trend", "Reviews", "Escalations", "Data quality"]
+    assert book.sheetnames == [
+        "Summary",
+        "Themes",
+        "Treatments",
+        "Trend",
+        "Reviews",
+        "Corrections",
+        "Escalations",
+        "Data quality",
+    ]
     themes = {
         row[0]: row for row in book["Themes"].iter_rows(min_row=2, max_row=1 + len(summary["themes"]), values_only=True)
     }

@@ -16,6 +16,7 @@ from pipeline import statistics, summary, tables, wording
 from pipeline.months import day_name, day_of, month_name, short_month
 from pipeline.report import charts
 
+BY_A_PERSON = 101  # in the place of how sure the program is, in per cent
 MOST_REVIEWS = 50_000  # packed into the page, the newest; more would open slowly
 
 
@@ -102,6 +103,7 @@ def packed(told: Mapping, annotations: tables.Annotations) -> str:
         theme = themes.index(row.theme) if row.theme in themes else -1
         together = names.index(agreed[row.review_id, row.theme, row.treatment])
         sure = -1 if row.confidence is None else round(row.confidence * 100)
+        sure = BY_A_PERSON if row.found_by == tables.BY_A_PERSON else sure
         one = [theme, row.treatment, names.index(row.sentiment), together, sure, *span(row)]
         said.setdefault(row.review_id, []).append(one)
     acts: dict[str, list] = {}

@@ -1,4 +1,4 @@
-"""The Summary as a workbook for people who know Excel: seven sheets, native charts, frozen heads, filters.
+"""The Summary as a workbook for people who know Excel: eight sheets, one of them to correct in, native charts, frozen heads, filters.
 
 Every text is written as text: one that begins with = + - or @ stays what a patient typed.
 """
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import xlsxwriter
+from xlsxwriter.utility import xl_rowcol_to_cell
 
-from pipeline import summary, tables
+from pipeline import corrections, summary, tables
 from pipeline.months import month_name
-from pipeline.wording import SOURCE_NAMES, plural, shown
+from pipeline.wording import SOURCE_NAMES, capital, in_words, plural, shown
 
 LONGEST_CELL = 32_000  # Excel holds 32,767 characters in a cell
 INK = {"positive": "#0A58A6", "negative": "#A34700", "mixed": "#6B3FA0", "neutral": "#5D666F"}
@@ -39,7 +40,9 @@ def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -
     _themes(paper, told)
     _treatments(paper, told)
     _trend(paper, told)
-    _reviews(paper, told, summary.plain(annotations, told["month"]))
+    counted = summary.plain(annotations, told["month"])
+    _reviews(paper, told, counted)
+    _corrections(paper, told, annotations, counted)
     _escalations(paper, told)
     _quality(paper, told)
     book.close()
@@ -526,14 +529,16 @@ def _quality(paper: _Paper, s: Mapping) -> None:
     ]
     facts += [[f"Marked {flag}", told["k"]] for flag, told in q["flags"].items()]
     sheet.write_string(1, 0, s["platforms"]["sentence"], paper.line)
-    for down, (what, n) in enumerate(facts, 3):
+    down = 3
+    for what, n in facts:
         sheet.write_string(down, 0, what, paper.line)
         sheet.write_number(down, 1, n, paper.number)
-    down = len(facts) + 4
+        down += 1
+    down = 1 + _checked(paper, sheet, s["corrections"], down + 1)
     files = [[one["file"], one["accepted"], one["duplicates"], one["rejected"]] for one in q["files"]]
     paper.table(
         sheet,
-        [("File", 44, "text"), ("Accepted", 12, "number"), ("Duplicates", 12, "number"), ("Rejected", 60, "number")],
+        [("File", 44, "text"), ("Accepted", 22, "number"), ("Duplicates", 22, "number"), ("Rejected", 60, "number")],
         files,
         down,
     )
@@ -543,8 +548,8 @@ def _quality(paper: _Paper, s: Mapping) -> None:
         sheet,
         [
             ("Rows refused: file", 44, "text"),
-            ("Row", 12, "number"),
-            ("", 12, "text"),
+            ("Row", 22, "number"),
+            ("", 22, "text"),
             ("Why, and the mend", 60, "wrap"),
         ],
         refused,
@@ -552,6 +557,122 @@ def _quality(paper: _Paper, s: Mapping) -> None:
     )
     sheet.autofilter(top, 0, top + max(len(refused), 1), 3)
     sheet.freeze_panes(1, 0)
+
+
+def _checked(paper: _Paper, sheet, told: Mapping | None, down: int) -> int:
+    """What people corrected and how often they found the reading right, from a row on; the row after it."""
+    if told is None:
+        return down
+    by = ", ".join(f"{what} {n}" for what, n in told["by"].items())
+    lines = [f"Corrections by people: {told['n']} in {plural(told['reviews'], 'review')}" + (f": {by}" if by else "")]
+    for text in [*lines, told["sentence"], told["caveat"]]:
+        sheet.write_string(down, 0, text, paper.line)
+        down += 1
+    if not told["rows"]:
+        return down
+    columns = [
+        (f"Read through by people: {plural(told['read'], 'review')}", 44, "text"),
+        ("Right of those found", 22, "text"),
+        ("Found of those there", 22, "text"),
+        ("Of those rightly found, sentiment right", 60, "text"),
+    ]
+    each = [(capital(one["name"]), one) for one in told["rows"]]
+    each += [(f"{capital(one['name'])}, model {one['model']}", one) for one in told["by_model"]]
+    rows = [
+        [name, *(in_words(one[key]) if one[key] else None for key in ("found", "there", "judged"))]
+        for name, one in each
+    ]
+    paper.table(sheet, columns, rows, down)
+    return down + len(rows) + 1
+
+
+def _corrections(paper: _Paper, s: Mapping, annotations: tables.Annotations, counted: summary.Counted) -> None:
+    """One row per text of the month, and of any month where there is something to act on, each reading in a cell to change.
+
+    Beside the cells, out of sight: what each held when printed, and the hash of the text. `reviews correct` reads both.
+    """
+    names = s["names"]
+    acting = set(counted.acts["answer"])
+    of_month = set(counted.reviews.loc[counted.reviews["month"] == s["month"], "review_id"])
+    texts = [
+        one
+        for one in counted.answers.itertuples()
+        if one.text and (one.answer in acting or (one.review_id in of_month and not one.twin))
+    ]
+    order = {review_id: at for at, review_id in enumerate(counted.reviews["review_id"].iloc[::-1])}
+    texts.sort(key=lambda one: (one.answer not in acting, order[one.review_id]))
+    place = dict(zip(counted.reviews["review_id"], counted.reviews["location"], strict=True))
+    flags = dict(zip(annotations.reviews["review_id"], tables.values(annotations.reviews["flags"]), strict=True))
+    readings = corrections.readings(annotations, {one.answer for one in texts})
+    said: dict[str, list] = {}
+    for row in counted.said.itertuples():
+        said.setdefault(row.answer, []).append(row)
+    # where the reader of reviews looks first stands first
+    asked = corrections.subjects(names["themes"])
+    subjects = [corrections.READ, *(one for one in asked if one != corrections.READ)]
+    heads = {corrections.READ: "I have read it all", corrections.OVERALL: "Overall"}
+    for what, which in subjects:
+        if what == "verdict":
+            treatment, theme = which.split(" ")
+            heads[what, which] = f"{names['treatments'][treatment]} itself: {names['themes'][theme]}"
+        elif which:
+            prefix = {"theme": "", "treatment": "Treatment: ", "escalation": "To act on: "}[what]
+            group = {"theme": "themes", "treatment": "treatments", "escalation": "reasons"}[what]
+            heads[what, which] = prefix + names[group][which]
+    columns = [("Review", 18, "text"), ("Clinic", 13, "text"), ("Date", 11, "text"), ("Words", 80, "wrap")]
+    columns += [(heads[one], 12, "text") for one in subjects] + [("", 4, "text")] * (1 + len(subjects))
+    rows, rich = [], {}
+    for down, one in enumerate(texts, 3):
+        reading = readings[one.answer]
+        if corrections.READ_BY_A_PERSON in list(flags[one.answer]):
+            reading = reading | {corrections.READ: "yes"}
+        shown_now = [reading.get(subject) for subject in subjects]
+        words = _heading(one, not one.twin) + (f"Asked: {one.question} " if one.question else "")
+        row = [one.answer, place[one.review_id], one.date or "", words + shown(one.text)]
+        rows.append([*row, *shown_now, corrections.text_hash(one.text), *shown_now])
+        if pieces := _rich(paper, [(words, one)], said.get(one.answer, [])):
+            rich[down] = pieces
+    top, first, last = 2, 4, 3 + len(subjects)
+    sheet = paper.sheet(corrections.SHEET, columns, rows, top=top)
+    for down, pieces in rich.items():
+        sheet.write_rich_string(down, 3, *pieces, paper.text)
+    sheet.write_string(
+        0,
+        0,
+        "Change a cell to what is so (empty: nothing is said of it); “I have read it all”: yes, where all the others are right "
+        f"too. Save, then type: make correct FILE=data/processed/report/report.xlsx. Here: {s['month_name']}, and what needs action.",
+        paper.finding,
+    )
+    keys = ["review_id", None, None, None, *map(corrections.key_of, subjects), "text_hash"]
+    for at, key in enumerate([*keys, *(corrections.key_of(one, printed=True) for one in subjects)]):
+        if key:
+            sheet.write_string(1, at, key)
+    sheet.set_row(1, None, None, {"hidden": True})
+    sheet.set_row(top, 48)
+    sheet.freeze_panes(top + 1, 4)
+    sheet.set_tab_color("#A34700")
+    sheet.set_column(last + 1, last + 1 + len(subjects), 4, None, {"hidden": True})
+    end = top + max(len(rows), 1)
+    for at, subject in enumerate(subjects, first):
+        values = list(asked[subject])
+        sheet.data_validation(
+            top + 1,
+            at,
+            end,
+            at,
+            {
+                "validate": "list",
+                "source": values,
+                "ignore_blank": True,
+                "error_title": heads[subject][:32],
+                "error_message": f"Choose one of: {', '.join(values)}.",
+            },
+        )
+    changed = paper.book.add_format({"bg_color": "#FFE08A", "bold": True})
+    ours, printed = (xl_rowcol_to_cell(top + 1, at) for at in (first, last + 2))
+    sheet.conditional_format(
+        top + 1, first, end, last, {"type": "formula", "criteria": f"={ours}<>{printed}", "format": changed}
+    )
 
 
 def _note(told: Mapping) -> str:

@@ -12,6 +12,7 @@ under 30, else "". `filter` selects the reviews behind `k`, by the rules of `cou
     shifts        what has changed, and what followed a change written down
     escalations   what to act on
     quality       where every row went, the limits, the method
+    checked       how often the reading was right, where people read a review through
     cube          every count, for people who reckon on
 
 Pure and without a clock: "now" is the day after the month's last.
@@ -24,6 +25,7 @@ import pandas as pd
 from pipeline import tables
 from pipeline.months import day_after, is_month, month_before, month_name, months_between
 from pipeline.summary import quality
+from pipeline.summary.checked import checked
 from pipeline.summary.counted import STARS, Counted, plain, select, verdict_of_each
 from pipeline.summary.cube import cross_table
 from pipeline.summary.escalations import to_act_on
@@ -52,8 +54,8 @@ def summarise(
 
     rejected: `tables.REJECTED`. counts: read, accepted, duplicates, rejected, of the whole run. month: "YYYY-MM". model:
     name, version, and as far as measured `themes` ({theme: {precision, recall, n}}) and `escalation_miss_rate`. changes:
-    the register of changes, one row per change: date, location (null: all), theme, what. corrections: one row per
-    correction a person made: review_id, what, was, now. names: a theme's name for people, from the taxonomy.
+    the register of changes, one row per change: date, location (null: all), theme, what. corrections: the
+    CORRECTIONS in force. names: a theme's name for people, from the taxonomy.
 
     Keys, each list with one dict per what is named: months; headlines (tile); escalations.rows (review with a reason to
     act); negative, stars (control charts: points per month); themes (theme, the month's); treatments.rows (theme ×
@@ -132,7 +134,7 @@ def summarise(
         "register": followed(changes, reviews, said, month, named["themes"]),
         "disagreements": quality.disagreements(reviews, month),
         "platforms": quality.platforms(reviews, months),
-        "corrections": quality.correction_counts(corrections),
+        "corrections": checked(corrections, themes, named["themes"]),
         "table": cross_table(reviews, said, months, themes),
         "quality": quality.accounted(annotations, counted, rejected, counts),
         "limits": quality.limits(int(monthly.read[-1]), not_read, known),

@@ -16,7 +16,7 @@ def to_act_on(counted: Counted, month: str, screened: int, model: Mapping) -> di
     """One row per review with a reason, those of the month first, then those without a date, then earlier ones.
 
     Within each group by tier (the most urgent of the reasons), then those with the surest evidence, then the oldest. A row's
-    reasons stand surest first: {reason, name, before, evidence, after, confidence, said_in (where a folded copy says it)}.
+    reasons stand surest first: {reason, name, before, evidence, after, confidence, said_in (where a folded copy says it, or a person does)}.
     found and tiers count those of the month among the `screened`, which are the month's reviews that were read.
     """
     answers = {row.answer: row for row in counted.answers.itertuples()}
@@ -33,6 +33,8 @@ def to_act_on(counted: Counted, month: str, screened: int, model: Mapping) -> di
                 "confidence": rounded(one.confidence),
                 "said_in": f"in a copy of this review ({SOURCE_NAMES.get(said.source, said.source)})"
                 if one.twin
+                else "as a person found"
+                if one.found_by == tables.BY_A_PERSON
                 else "",
             }
         )

@@ -102,15 +102,6 @@ def platforms(reviews: pd.DataFrame, months: list[str]) -> dict:
     return {"rows": rows, "same_mix": held, "sentence": sentence}
 
 
-def correction_counts(corrections: pd.DataFrame | None) -> dict | None:
-    """How often people corrected the reading, per kind of thing corrected: {n, reviews, by}. None where nobody did."""
-    if corrections is None or not len(corrections):
-        return None
-    by = corrections["what"].value_counts().sort_index()
-    reviews = int(corrections["review_id"].nunique())
-    return {"n": len(corrections), "reviews": reviews, "by": {str(what): int(n) for what, n in by.items()}}
-
-
 def measured(model: Mapping | None) -> dict:
     """What is known of the model, every key there: name, version, escalation_miss_rate, escalations_there, and of each
     theme precision, recall, n (how many test reviews speak of it) and found (how many it said do), null where unmeasured.
