@@ -11,7 +11,9 @@ from pipeline import taxonomy
 from pipeline.corrections import text_hash
 from pipeline.model import AT, OUTCOME_THEMES
 from pipeline.tables import CORRECTIONS, REASONS, SENTIMENTS, THEMES, TREATMENTS
-from pipeline.train import corrected_pairs, examples, prepared
+from pipeline.train.heads import examples
+from pipeline.train.pairs import corrected_pairs
+from pipeline.train.targets import prepared
 
 FOLDER = Path(__file__).resolve().parent.parent / "models" / "default"
 SHORT = "The staff were kind. TMS helped me a lot."
