@@ -12,7 +12,8 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.clean import READ_LANGUAGES
-from pipeline.model import AT, OUTCOME_THEMES, Model, Reading
+from pipeline.encoders import AT, OUTCOME_THEMES
+from pipeline.model import Model, Reading
 from pipeline.segment import Clause, clauses
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 from pipeline.tag import bare_answer, name_treatments, safety_signals

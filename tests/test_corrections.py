@@ -17,7 +17,7 @@ from invented import annotated, counted, refused, review
 from pipeline import corrections, tables
 from pipeline.cli import main
 from pipeline.corrections import apply, merge, objections, put_back, readings, standing, text_hash
-from pipeline.model import OUTCOME_THEMES
+from pipeline.encoders import OUTCOME_THEMES
 from pipeline.read import InputError
 from pipeline.read.corrections import read_corrections
 from pipeline.report import write_report

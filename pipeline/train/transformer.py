@@ -8,8 +8,7 @@ import random
 
 import numpy as np
 
-from pipeline import model as models
-from pipeline.model import AT, CONDITIONED, OUTCOME_THEMES, SLOTS
+from pipeline.encoders import AT, CONDITIONED, OUTCOME_THEMES, SLOTS, Window, padded
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 
 EPOCHS, BATCH, SEED = 8, 16, 20261101
@@ -38,8 +37,8 @@ def build_network(encoder_folder):
             self.about = nn.Linear(width, width)  # what a treatment's own words add to the question asked of it
             self.drop = nn.Dropout(0.2)
             which = torch.zeros(len(SLOTS), len(TREATMENTS))
-            for slot in CONDITIONED:
-                which[AT[slot], TREATMENTS.index(slot.split(":")[1])] = 1
+            for at, treatment in enumerate(TREATMENTS):
+                which[CONDITIONED[treatment], at] = 1
             self.register_buffer("which", which)
             self.theme = nn.Linear(width, len(THEMES))
             self.sentiment = nn.Linear(width, len(SENTIMENTS))
@@ -166,7 +165,7 @@ def fine_tune(items, more, encoder_folder, tell, epochs=EPOCHS):
         groups = shortest_first(items + more(order), BATCH, order)
         total = 0.0
         for group in groups:
-            inputs = models.padded([window for window, _ in group])
+            inputs = padded([window for window, _ in group])
             vectors, weights = network(**{name: torch.from_numpy(array) for name, array in inputs.items()})
             targets = targets_of([goal for _, goal in group], weights.shape[-1])
             loss = loss_of(network.scores(vectors), weights, targets)
@@ -185,7 +184,7 @@ def export(network, folder):
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    example = {key: torch.from_numpy(value) for key, value in models.padded([_example_window()] * 2).items()}
+    example = {key: torch.from_numpy(value) for key, value in padded([_example_window()] * 2).items()}
     names = list(example)
     whole = folder / "encoder.fp32.onnx"
     batch, width = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("width", min=2, max=512)
@@ -232,7 +231,7 @@ def without_traces(path):
 
 def _example_window():
     length = 12
-    return models.Window(
+    return Window(
         0,
         list(range(100, 100 + length)),
         [0] * length,
