@@ -47,7 +47,7 @@ def main():
             "".join(json.dumps(pair.review, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8"
         )
         labels.write_text("".join(json.dumps(pair.gold, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
-        fine = evaluate(f"{len(pairs)} reviews by the authors held out", reviews, labels, model, floors["held_out"])
+        fine = evaluate(f"{len(pairs)} reviews by the authors held out", reviews, labels, model, floors.get(model, {}))
     if SHARED.is_dir():
         fine &= evaluate(
             "100 reviews by an author of another place",
