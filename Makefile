@@ -8,9 +8,10 @@ MODEL  ?= default
 monthly = $(if $(MONTH),--month $(MONTH))
 consent = $(if $(wildcard data/consents.csv),--consents data/consents.csv)
 roster  = $(if $(wildcard data/staff.csv),--staff data/staff.csv)
+kept    = $(if $(wildcard data/changes.csv),--changes data/changes.csv) $(if $(wildcard data/closed.csv),--closed data/closed.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-tools train-tools run report testimonials test lint train card evaluate peers bench corpus docs pictures false-alarms clean
+.PHONY: help install test-tools train-tools run report testimonials check test lint train card evaluate peers bench corpus docs pictures false-alarms clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -38,12 +39,15 @@ test-tools: $(VENV)/.test-tools
 train-tools: $(VENV)/.train-tools
 
 run: install  ## data/raw to report and testimonials
-	$(BIN)/reviews run data/raw $(monthly) $(consent) $(roster) --model $(MODEL)
+	$(BIN)/reviews run data/raw $(monthly) $(consent) $(roster) $(kept) --model $(MODEL)
 
 report: run  ## the same under the name a manager types: make report MONTH=2026-10
 
 testimonials: install  ## the board of quotes anew from the last run, with the consents now on file
-	$(BIN)/reviews testimonials $(monthly) $(consent) $(roster)
+	$(BIN)/reviews testimonials $(monthly) $(consent) $(roster) $(kept)
+
+check: install  ## what of the last report is beyond its thresholds, for cron: make check MONTH=2026-10
+	@$(BIN)/reviews check $(monthly)
 
 test: $(VENV)/.test-tools lint  ## every check that CI runs
 	$(BIN)/python -m pytest -q -n 2

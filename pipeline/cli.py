@@ -106,6 +106,21 @@ consents_option = click.option(
 )
 
 
+def kept(name: str):
+    """The option for a table a manager keeps by hand: the file named, or the one in its usual place where there is one."""
+    usual = Path("data") / f"{name}.csv"
+    helps = {"changes": "The register of changes", "closed": "What was done about reviews to act on"}
+    return click.option(
+        f"--{name}",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        callback=lambda _context, _parameter, given: given or (usual if usual.is_file() else None),
+        help=f"{helps[name]}, CSV or XLSX; else {usual} where there is one.",
+    )
+
+
+changes_option, closed_option = kept("changes"), kept("closed")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="clinic-reviews", prog_name="reviews")
 def main():
@@ -142,9 +157,11 @@ def outcome_printed(outcome, out: Path) -> None:
 @taxonomy_option
 @consents_option
 @staff_option
+@changes_option
+@closed_option
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; else one per core, two at most.")
 @quiet_option
-def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quiet):
+def run(inputs, out, month, model_name, taxonomy, consents, staff, changes, closed, workers, quiet):
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
     import os
 
@@ -160,6 +177,8 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quie
         staff,
         month,
         workers or min(2, os.cpu_count() or 1),
+        changes=changes,
+        closed=closed,
     )
     with faults_told(), progress_shown(quiet) as tell:
         outcome = run_all(settings, tell)
@@ -167,18 +186,21 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quie
         outcome_printed(outcome, out)
 
 
-def rewritten(out, month, consents, staff, quiet, page):
+def rewritten(out, month, consents, staff, changes, closed, quiet, page):
     """The part that `report` and `testimonials` share: write anew from what a run left, say where."""
     from pipeline.run import Settings, rewrite
 
     with faults_told():
         only = month if page == "testimonials.html" else None
-        done = rewrite(Settings((), out, Path(), consents=consents, staff=staff, month=month), only)
+        kept = {"consents": consents, "staff": staff, "changes": changes, "closed": closed}
+        done = rewrite(Settings((), out, Path(), month=month, **kept), only)
         if not done.month and page == "report.html":
             raise Fault(
                 "no review has a date, so there is no month to report; give dates, or name a month with --month"
             )
     if not quiet:
+        for note in done.notes:
+            click.echo(f"note: {note}", err=True)
         click.echo(out / "report" / page)
 
 
@@ -187,10 +209,12 @@ def rewritten(out, month, consents, staff, quiet, page):
 @month
 @consents_option
 @staff_option
+@changes_option
+@closed_option
 @quiet_option
-def report(out, month, consents, staff, quiet):
+def report(out, month, consents, staff, changes, closed, quiet):
     """The report of a month, from what `run` left."""
-    rewritten(out, month, consents, staff, quiet, "report.html")
+    rewritten(out, month, consents, staff, changes, closed, quiet, "report.html")
 
 
 @main.command()
@@ -198,10 +222,43 @@ def report(out, month, consents, staff, quiet):
 @month
 @consents_option
 @staff_option
+@changes_option
+@closed_option
 @quiet_option
-def testimonials(out, month, consents, staff, quiet):
+def testimonials(out, month, consents, staff, changes, closed, quiet):
     """The board of quotes, from what `run` left."""
-    rewritten(out, month, consents, staff, quiet, "testimonials.html")
+    rewritten(out, month, consents, staff, changes, closed, quiet, "testimonials.html")
+
+
+@main.command()
+@out_option
+@click.option("--month", metavar="YYYY-MM", callback=month_option, help="The month the stored report is to be of.")
+@click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    callback=lambda _context, _parameter, given: (
+        given or next(filter(Path.is_file, [Path("data/thresholds.toml")]), None)
+    ),
+    help="Your own thresholds; else data/thresholds.toml where there is one.",
+)
+@quiet_option
+def check(out, month, thresholds, quiet):
+    """Hold the stored report against thresholds: a line for each finding, and exit status 1 where there is one.
+
+    Shares count by their 95 % interval: 3 negative reviews of 4 are no finding.
+    """
+    from pipeline.run import check as hold
+
+    with faults_told():
+        done = hold(out, month, thresholds)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)
+    for finding in done.findings:
+        click.echo(finding)
+    if not done.findings and not quiet:
+        click.echo(f"nothing to report: {done.month}")
+    if done.findings:
+        sys.exit(EXIT_FAULT)
 
 
 @main.command()

@@ -22,15 +22,22 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pipeline import check as checks
 from pipeline import clearance, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, clean, copied, fold_twins, key, places
 from pipeline.deidentify import deidentify, find, typed_span
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
+from pipeline.read import ledgers
 from pipeline.read.roster import read_roster
 from pipeline.report import board
 
+LEDGERS = {
+    "changes": Path("data/changes.csv"),
+    "closed": Path("data/closed.csv"),
+}  # where they are, if nobody says otherwise
+MOST_LINES = 5  # of what a ledger says in vain
 ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
@@ -46,6 +53,15 @@ class Settings(NamedTuple):
     staff: Path | None = None
     month: str | None = None
     workers: int = 1
+    changes: Path | None = None
+    closed: Path | None = None
+
+
+class Ledgers(NamedTuple):
+    """What a manager keeps by hand: the register of changes and what was closed; None where there is no such file."""
+
+    changes: pd.DataFrame | None
+    closed: pd.DataFrame | None
 
 
 class Ingested(NamedTuple):
@@ -55,6 +71,14 @@ class Ingested(NamedTuple):
     rejected: pd.DataFrame
     notes: list[str]
     read: int
+
+
+class Checked(NamedTuple):
+    """What `reviews check` found of a month ("October 2026"), and what to tell beside it."""
+
+    findings: list[checks.Finding]
+    notes: list[str]
+    month: str
 
 
 class Outcome(NamedTuple):
@@ -325,13 +349,34 @@ def told_of(model: Model, settings: Settings) -> dict:
             "version": about["sha256"]["encoder.onnx"][:12],
             "themes": about["measured"]["themes"],
             "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
+            "figures": about["measured"]["figures"],
             "escalation_false_rate": about["measured"]["escalation_false_rate"],
             "escalations_there": about["measured"]["escalations_there"],
         },
         "names": {key: label.name for key, label in taxonomy.load(settings.taxonomy).themes.items()},
         "consents": str(settings.consents) if settings.consents else None,
         "staff": str(settings.staff) if settings.staff else None,
+        "changes": str(settings.changes) if settings.changes else None,
+        "closed": str(settings.closed) if settings.closed else None,
     }
+
+
+def read_ledgers(told: dict) -> Ledgers:
+    """The ledgers named in `told` (see told_of), their places as typed. Raises InputError with a line for every wrong row."""
+    changes, closed = (Path(told[name]) if told.get(name) else None for name in ("changes", "closed"))
+    return Ledgers(
+        ledgers.read_changes(changes, told["names"]) if changes else None,
+        ledgers.read_closed(closed) if closed else None,
+    )
+
+
+def settled(kept: Ledgers, reviews: pd.DataFrame, told: dict) -> tuple[Ledgers, list[str]]:
+    """The ledgers with the places of the register as the reviews name them, and what to tell of it."""
+    if kept.changes is None:
+        return kept, []
+    places = {place for place in tables.values(reviews["location"]) if place}
+    changes, notes = ledgers.settled(kept.changes, places, Path(told["changes"]))
+    return kept._replace(changes=changes), notes
 
 
 def write_outputs(
@@ -342,13 +387,31 @@ def write_outputs(
     month: str | None,
     only: str | None,
     told: dict,
-) -> None:
-    """The report of a month and the testimonials, of the month `only` or of all, into folder/report. `told`: see told_of."""
+    kept: Ledgers,
+) -> list[str]:
+    """The report of a month and the testimonials, of the month `only` or of all, into folder/report; what to tell of it.
+
+    told: see told_of. kept: settled.
+    """
+    notes = []
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
-        summed = summary.summarise(annotations, rejected, counts, month, model=told["model"], names=told["names"])
+        summed = summary.summarise(
+            annotations,
+            rejected,
+            counts,
+            month,
+            model=told["model"],
+            names=told["names"],
+            changes=kept.changes,
+            closed=kept.closed,
+        )
         report.write_report(summed, annotations, place)
+        vain = summed["escalations"]["not_closed"]
+        notes += [f"{told['closed']}, row {one['row']}: {one['why']}" for one in vain[:MOST_LINES]]
+        if len(vain) > MOST_LINES:
+            notes.append(f"{told['closed']}: {len(vain) - MOST_LINES} rows more that close nothing; the report lists them")
     consents = clearance.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
@@ -356,12 +419,14 @@ def write_outputs(
     quotes = testimonials.candidates(annotations, month=only, on=on, consents=consents, rules=rules, staff=staff)
     gone = testimonials.withdrawn(annotations, consents, on=on) if consents is not None and on else None
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
+    return notes
 
 
 def input_hashes(settings: Settings) -> dict[str, str]:
     """Every file that went in, by a name people know it by, with its hash."""
     found: dict[str, str] = {}
-    beside = [path for path in (settings.consents, settings.staff, settings.taxonomy) if path]
+    kept = (settings.consents, settings.staff, settings.taxonomy, settings.changes, settings.closed)
+    beside = [path for path in kept if path]
     for given in [*settings.inputs, *beside]:
         for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
             if path.is_file() and not path.name.startswith("."):
@@ -378,8 +443,11 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     """Files to report, in one go. Raises read.InputError, ModelError, TaxonomyError or StoreError with the mend."""
     model = Model(settings.model)  # a missing or foreign model is told before any work is done
     words = taxonomy.load(settings.taxonomy)
+    told = told_of(model, settings)
+    kept = read_ledgers(told)
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
         ingested = ingest(settings.inputs, read_roster(settings.staff) if settings.staff else (), progress)
+        kept, notes = settled(kept, ingested.reviews, told)
         annotations = annotate(ingested.reviews, settings, progress)
         duplicates = int(annotations.reviews["duplicate_of"].notna().sum())
         counts = {
@@ -392,8 +460,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         store.write_annotations(folder, annotations)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        told = told_of(model, settings)
-        write_outputs(folder, annotations, ingested.rejected, counts, month, None, told)
+        notes += write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
         store.write_manifest(
             folder,
             {
@@ -412,11 +479,11 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             },
         )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(counts, month, ingested.notes, annotations, [settings.out / path for path in written])
+    return outcome(counts, month, ingested.notes + notes, annotations, [settings.out / path for path in written])
 
 
 def rewrite(settings: Settings, only: str | None = None) -> Outcome:
-    """Report and testimonials anew from what an earlier run left, for another month or with other consents.
+    """Report and testimonials anew from what an earlier run left, for another month or with other consents, changes or closings.
 
     The board holds the quotes of every month, or of the month `only`.
     """
@@ -425,12 +492,31 @@ def rewrite(settings: Settings, only: str | None = None) -> Outcome:
         annotations = store.read_annotations(settings.out)
         rejected, manifest = store.read_rejected(settings.out), store.read_manifest(settings.out)
         month = month_of_report(annotations.reviews, settings.month or manifest["month"])
-        given = {"consents": settings.consents, "staff": settings.staff}
+        given = {name: getattr(settings, name) for name in ("consents", "staff", "changes", "closed")}
         told = manifest["told"] | {name: str(path) for name, path in given.items() if path}
-        write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told)
-        store.write_manifest(folder, manifest | {"month": month, "told": told})
+        kept, notes = settled(read_ledgers(told), annotations.reviews, told)
+        notes += write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
+        hashes = {Path(told[name]).name: sha256(Path(told[name])) for name in ("changes", "closed") if told.get(name)}
+        store.write_manifest(folder, manifest | {"month": month, "told": told, "inputs": manifest["inputs"] | hashes})
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(manifest["counts"], month, [], annotations, [settings.out / path for path in written])
+    return outcome(manifest["counts"], month, notes, annotations, [settings.out / path for path in written])
+
+
+def check(out: Path, month: str | None, thresholds: Path | None) -> Checked:
+    """The stored report of a month against thresholds, and a note of each ledger that has changed since it was written."""
+    wanted = checks.load_thresholds(thresholds)
+    told = store.read_summary(out, month)
+    manifest = store.read_manifest(out)
+    found = checks.findings(told, manifest["told"]["model"], wanted)
+    notes = []
+    for name in ("changes", "closed"):
+        path = Path(manifest["told"].get(name) or LEDGERS[name])
+        known = manifest["inputs"].get(path.name)
+        if path.exists() and sha256(path) != known:
+            notes.append(
+                f"{path} has changed since the report was written; type: reviews report --month {told['month']}"
+            )
+    return Checked(found, notes, told["month_name"])
 
 
 def outcome(
