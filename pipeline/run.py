@@ -411,7 +411,9 @@ def write_outputs(
         vain = summed["escalations"]["not_closed"]
         notes += [f"{told['closed']}, row {one['row']}: {one['why']}" for one in vain[:MOST_LINES]]
         if len(vain) > MOST_LINES:
-            notes.append(f"{told['closed']}: {len(vain) - MOST_LINES} rows more that close nothing; the report lists them")
+            notes.append(
+                f"{told['closed']}: {len(vain) - MOST_LINES} rows more that close nothing; the report lists them"
+            )
     consents = clearance.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
