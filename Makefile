@@ -60,12 +60,13 @@ lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/lint-imports --no-cache
 
 train: $(VENV)/.train-tools  ## data/corpus, and what people corrected, to models/
-	$(BIN)/reviews train --model $(MODEL) $(fixes)
+	$(BIN)/reviews train --model default $(fixes)
+	$(BIN)/reviews train --model fast $(fixes)
 
-card: install  ## the model card anew, after a rule has changed
-	$(BIN)/python tools/model_card.py $(MODEL)
+card: install  ## the model cards anew, after a rule has changed
+	$(BIN)/python tools/model_card.py
 
-evaluate: install  ## how well the authors nobody trained on are read
+evaluate: install  ## how well the authors nobody trained on are read; MODEL=fast for the other model
 	$(BIN)/python tools/held_out.py $(MODEL)
 
 corpus: install  ## what the corpus holds and how much of it repeats itself

@@ -460,7 +460,9 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
 @corrections_option
 @quiet_option
 def train(corpus, models, model_name, out, corrections, quiet):
-    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); hours go by on two cores.
+    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); an hour goes by on two cores.
+
+    `fast` learns from the `default` beside it, which must be there.
 
     A corrected review is learnt from with the text that `run` left in --out, without identifiers.
     """
