@@ -1,7 +1,8 @@
 """The reading of one batch: de-identified reviews → Annotations, each tag with its evidence and who found it.
 
 Rules name treatments and raise safety signals; the model judges themes, sentiment, verdicts and whether a treatment was
-had. Where both could speak the rule does, and `found_by` says so; their scores are never added up.
+had. Where both could speak the rule does, and `found_by` says so; their scores are never added up. What a rule finds to
+be an advert or about another business is neutral, without opinions and flagged, but never where somebody may be in danger.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pipeline.clean import READ_LANGUAGES
 from pipeline.model import AT, OUTCOME_THEMES, Model, Reading
 from pipeline.segment import Clause, clauses
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
-from pipeline.tag import bare_answer, name_treatments, safety_signals
+from pipeline.tag import bare_answer, name_treatments, off_topic, safety_signals
 from pipeline.taxonomy import Taxonomy
 
 POSITIVE, NEGATIVE = SENTIMENTS.index("positive"), SENTIMENTS.index("negative")
@@ -23,7 +24,7 @@ UNSURE = 0.5  # below this confidence the overall sentiment is a guess, and the 
 
 
 class Read(NamedTuple):
-    """One review as understood: rows for the four tables, without its review_id."""
+    """One review as understood: rows for the four tables, without its review_id, and the flags of its text."""
 
     overall: str | None
     score: float | None
@@ -31,6 +32,7 @@ class Read(NamedTuple):
     opinions: list[dict]
     mentions: list[dict]
     escalations: list[dict]
+    flags: tuple[str, ...] = ()
 
 
 NOTHING = Read(None, None, None, [], [], [])
@@ -163,6 +165,16 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
         if answered := bare_answer(text, questions[at]):
             found.append(Read(answered, {"positive": 1.0, "negative": -1.0}.get(answered, 0.0), 1.0, [], [], []))
             continue
+        escalations = escalations_of(text, reading, spans, model)
+        stray = off_topic(text, questions[at])
+        if stray and not escalations:
+            named_only = [
+                {**row, "received": False, "confidence": 1.0}
+                for row in treatments_of(text, named[at], reading, spans, model)
+                if row["found_by"] == "terms"
+            ]
+            found.append(Read("neutral", 0.0, 1.0, [], named_only, [], (stray.flag,)))
+            continue
         aspects = [
             opinion(
                 theme,
@@ -186,7 +198,7 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
                 round(float(chances.max()), 4),
                 aspects + verdicts(text, mentions, aspects, reading, spans, model),
                 mentions,
-                escalations_of(text, reading, spans, model),
+                escalations,
             )
         )
     if asked_again:
@@ -236,6 +248,7 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
         flags=[
             [
                 *flags,
+                *result.flags,
                 *(["language not read"] if text.strip() and not yes else []),
                 *(["unsure"] if result.confidence is not None and result.confidence < UNSURE else []),
             ]
