@@ -11,6 +11,7 @@ from pipeline.deidentify import deidentify
 from pipeline.model import Model
 from pipeline.segment import clauses
 from pipeline.tables import TYPED, frame
+from pipeline.tag import off_topic
 from pipeline.taxonomy import Taxonomy
 
 COLOUR = {
@@ -90,6 +91,16 @@ def explain(text: str, model: Model, taxonomy: Taxonomy, question: str | None = 
             f"  score {review['score']:+.2f}  confidence {review['confidence']:.2f}",
         )
     )
+    stray = off_topic(clean_text, question)
+    if stray and stray.flag in review["flags"]:
+        words = clean_text[stray.start : stray.end]
+        parts.append(
+            Text.assemble(
+                ("off topic     ", "dim"),
+                (stray.flag, "bold"),
+                f'  by {stray.found_by}: "{words}"; kept, without opinions',
+            )
+        )
     aspects = annotations.opinions[annotations.opinions["treatment"].isna()]
     parts += [Text(""), highlighted(clean_text, aspects), Text("")]
     if len(aspects):

@@ -71,7 +71,7 @@ REVIEWS = pa.schema(
         ("escalate", WORDS),
         ("duplicate_of", TEXT),  # the survivor's review_id, or null
         ("twins", WORDS),  # the review_ids folded into this one
-        ("flags", WORDS),  # translated, truncated, unread language, repaired, copied text, burst, …
+        ("flags", WORDS),  # translated, truncated, repaired, copied text, burst, advert, another business, …
         ("file", TEXT),
         ("row", COUNT),
     ]
