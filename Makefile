@@ -7,11 +7,10 @@ MONTH  ?=
 MODEL  ?= default
 monthly = $(if $(MONTH),--month $(MONTH))
 consent = $(if $(wildcard data/consents.csv),--consents data/consents.csv)
-fixes   = $(if $(wildcard data/corrections.csv),--corrections data/corrections.csv)
 roster  = $(if $(wildcard data/staff.csv),--staff data/staff.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-tools train-tools run report testimonials correct test lint train card evaluate peers bench corpus docs pictures false-alarms clean
+.PHONY: help install test-tools train-tools run report testimonials correct check test lint train card evaluate peers bench corpus docs pictures false-alarms clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -39,16 +38,19 @@ test-tools: $(VENV)/.test-tools
 train-tools: $(VENV)/.train-tools
 
 run: install  ## data/raw to report and testimonials
-	$(BIN)/reviews run data/raw $(monthly) $(consent) $(roster) $(fixes) --model $(MODEL)
+	$(BIN)/reviews run data/raw $(monthly) $(consent) $(roster) --model $(MODEL)
 
 report: run  ## the same under the name a manager types: make report MONTH=2026-10
 
 testimonials: install  ## the board of quotes anew from the last run, with the consents now on file
-	$(BIN)/reviews testimonials $(monthly) $(consent) $(roster) $(fixes)
+	$(BIN)/reviews testimonials $(monthly) $(consent) $(roster)
 
 correct: install  ## what people corrected in FILE, an edited report.xlsx or a table: make correct FILE=report.xlsx
 	@test -n "$(FILE)" || { echo "Name the file: make correct FILE=data/processed/report/report.xlsx"; exit 2; }
-	$(BIN)/reviews correct "$(FILE)" $(fixes)
+	$(BIN)/reviews correct "$(FILE)"
+
+check: install  ## what of the last report is beyond its thresholds, for cron: make check MONTH=2026-10
+	@$(BIN)/reviews check $(monthly)
 
 test: $(VENV)/.test-tools lint  ## every check that CI runs
 	$(BIN)/python -m pytest -q -n 2
@@ -58,7 +60,7 @@ lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/lint-imports --no-cache
 
 train: $(VENV)/.train-tools  ## data/corpus, and what people corrected, to models/
-	$(BIN)/reviews train --model $(MODEL) $(fixes)
+	$(BIN)/reviews train --model $(MODEL)
 
 card: install  ## the model card anew, after a rule has changed
 	$(BIN)/python tools/model_card.py $(MODEL)

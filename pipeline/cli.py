@@ -106,18 +106,25 @@ consents_option = click.option(
 )
 
 
-corrections_option = click.option(
-    "--corrections",
-    type=click.Path(path_type=Path, dir_okay=False),
-    callback=lambda _context, _parameter, value: corrections_file(value),
-    help="What people corrected, CSV or JSONL; else data/corrections.csv or .jsonl where there is one.",
+def beside_option(name: str, says: str, *usual: str, exists: bool = True):
+    """The option for a file that people keep beside the exports: the one named, or the one in its usual place where there is one.
+
+    exists: the one named has to be there.
+    """
+    places = [Path(place) for place in usual]
+    return click.option(
+        f"--{name}",
+        type=click.Path(path_type=Path, exists=exists, dir_okay=False),
+        callback=lambda _context, _parameter, given: given or next(filter(Path.is_file, places), None),
+        help=f"{says}; else {' or '.join(usual)} where there is one.",
+    )
+
+
+corrections_option = beside_option(
+    "corrections", "What people corrected, CSV or JSONL", "data/corrections.csv", "data/corrections.jsonl", exists=False
 )
-
-
-def corrections_file(given: Path | None) -> Path | None:
-    """The file named, or the one that lies where `correct` keeps it."""
-    usual = (Path("data/corrections.csv"), Path("data/corrections.jsonl"))
-    return given or next((path for path in usual if path.exists()), None)
+changes_option = beside_option("changes", "The register of changes, CSV or XLSX", "data/changes.csv")
+closed_option = beside_option("closed", "What was done about reviews to act on, CSV or XLSX", "data/closed.csv")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -157,9 +164,11 @@ def outcome_printed(outcome, out: Path) -> None:
 @consents_option
 @staff_option
 @corrections_option
+@changes_option
+@closed_option
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; else one per core, two at most.")
 @quiet_option
-def run(inputs, out, month, model_name, taxonomy, consents, staff, corrections, workers, quiet):
+def run(inputs, out, month, model_name, taxonomy, workers, quiet, **beside):
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
     import os
 
@@ -171,11 +180,9 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, corrections, 
         out,
         model_folder(model_name),
         taxonomy,
-        consents,
-        staff,
-        month,
-        workers or min(2, os.cpu_count() or 1),
-        corrections=corrections,
+        month=month,
+        workers=workers or min(2, os.cpu_count() or 1),
+        **beside,
     )
     with faults_told(), progress_shown(quiet) as tell:
         outcome = run_all(settings, tell)
@@ -183,14 +190,13 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, corrections, 
         outcome_printed(outcome, out)
 
 
-def rewritten(out, month, consents, staff, corrections, quiet, page):
+def rewritten(out, month, quiet, page, beside):
     """The part that `report` and `testimonials` share: write anew from what a run left, say where."""
     from pipeline.run import Settings, rewrite
 
     with faults_told():
         only = month if page == "testimonials.html" else None
-        settings = Settings((), out, Path(), consents=consents, staff=staff, month=month, corrections=corrections)
-        done = rewrite(settings, only)
+        done = rewrite(Settings((), out, Path(), month=month, **beside), only)
         if not done.month and page == "report.html":
             raise Fault(
                 "no review has a date, so there is no month to report; give dates, or name a month with --month"
@@ -207,10 +213,12 @@ def rewritten(out, month, consents, staff, corrections, quiet, page):
 @consents_option
 @staff_option
 @corrections_option
+@changes_option
+@closed_option
 @quiet_option
-def report(out, month, consents, staff, corrections, quiet):
+def report(out, month, quiet, **beside):
     """The report of a month, from what `run` left."""
-    rewritten(out, month, consents, staff, corrections, quiet, "report.html")
+    rewritten(out, month, quiet, "report.html", beside)
 
 
 @main.command()
@@ -219,10 +227,12 @@ def report(out, month, consents, staff, corrections, quiet):
 @consents_option
 @staff_option
 @corrections_option
+@changes_option
+@closed_option
 @quiet_option
-def testimonials(out, month, consents, staff, corrections, quiet):
+def testimonials(out, month, quiet, **beside):
     """The board of quotes, from what `run` left."""
-    rewritten(out, month, consents, staff, corrections, quiet, "testimonials.html")
+    rewritten(out, month, quiet, "testimonials.html", beside)
 
 
 @main.command()
@@ -261,6 +271,30 @@ def correct(file, out, corrections, dry_run, quiet):
         click.echo(
             f"{n} changed in {reviews} review(s), kept in {done.kept}; the report and the board are written anew."
         )
+
+
+@main.command()
+@out_option
+@click.option("--month", metavar="YYYY-MM", callback=month_option, help="The month the stored report is to be of.")
+@beside_option("thresholds", "Your own thresholds, TOML", "data/thresholds.toml")
+@quiet_option
+def check(out, month, thresholds, quiet):
+    """Hold the stored report against thresholds: a line for each finding, and exit status 1 where there is one.
+
+    Shares count by their 95 % interval: 3 negative reviews of 4 are no finding.
+    """
+    from pipeline.run import check as hold
+
+    with faults_told():
+        done = hold(out, month, thresholds)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)
+    for finding in done.findings:
+        click.echo(finding)
+    if not done.findings and not quiet:
+        click.echo(f"nothing to report: {done.month}")
+    if done.findings:
+        sys.exit(EXIT_FAULT)
 
 
 @main.command()

@@ -24,17 +24,30 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pipeline import check as checks
 from pipeline import clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, clean, copied, fold_twins, key, places
 from pipeline.deidentify import deidentify, find, typed_span
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
+from pipeline.read import ledgers
 from pipeline.read.corrections import read_corrections, told_by_row
 from pipeline.read.roster import read_roster
 from pipeline.report import board
 
-CORRECTIONS_FILE = Path("data/corrections.csv")  # where corrections are kept, if nobody says otherwise
+KEPT = {  # the tables people keep by hand, and where they are if nobody says otherwise
+    "corrections": Path("data/corrections.csv"),
+    "changes": Path("data/changes.csv"),
+    "closed": Path("data/closed.csv"),
+}
+GIVEN = ("consents", "staff", *KEPT)  # the settings that name a table, which a later report takes over
+MOST_LINES = 5  # of what is in vain in a table kept by hand
+THE_REST = {
+    "corrections": "reviews correct {path} --dry-run lists them",
+    "changes": "mend those first",
+    "closed": "the report lists them",
+}
 ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
@@ -51,6 +64,19 @@ class Settings(NamedTuple):
     month: str | None = None
     workers: int = 1
     corrections: Path | None = None
+    changes: Path | None = None
+    closed: Path | None = None
+
+
+class Kept(NamedTuple):
+    """What people keep by hand beside the exports."""
+
+    corrections: pd.DataFrame  # CORRECTIONS and `row`; no row where there is no such file
+    changes: pd.DataFrame | None  # CHANGES; None where there is no such file
+    closed: pd.DataFrame | None  # CLOSED; None where there is no such file
+
+
+Vain = tuple[list[int], str]  # rows of a table kept by hand that have no effect, and why and the mend
 
 
 class Ingested(NamedTuple):
@@ -62,15 +88,6 @@ class Ingested(NamedTuple):
     read: int
 
 
-class Corrected(NamedTuple):
-    """Annotations with the corrections in force, what the program had read of those reviews, and what to tell."""
-
-    annotations: tables.Annotations
-    as_read: tables.Annotations
-    corrections: pd.DataFrame  # CORRECTIONS: those that stand
-    notes: list[str]
-
-
 class Correction(NamedTuple):
     """What `reviews correct` did, or with dry_run would do."""
 
@@ -79,6 +96,14 @@ class Correction(NamedTuple):
     stale: list[str]
     kept: Path
     outcome: "Outcome | None"  # None where nothing was written
+
+
+class Checked(NamedTuple):
+    """What `reviews check` found of a month ("October 2026"), and what to tell beside it."""
+
+    findings: list[checks.Finding]
+    notes: list[str]
+    month: str
 
 
 class Outcome(NamedTuple):
@@ -343,20 +368,42 @@ def month_of_report(reviews: pd.DataFrame, asked: str | None) -> str | None:
 def told_of(model: Model, settings: Settings) -> dict:
     """What the report says of how it was made; kept in the manifest, so that another month can be written without the model."""
     about = model.about
-    return {
-        "model": {
-            "name": model.name,
-            "version": about["sha256"]["encoder.onnx"][:12],
-            "themes": about["measured"]["themes"],
-            "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
-            "escalation_false_rate": about["measured"]["escalation_false_rate"],
-            "escalations_there": about["measured"]["escalations_there"],
-        },
-        "names": {key: label.name for key, label in taxonomy.load(settings.taxonomy).themes.items()},
-        "consents": str(settings.consents) if settings.consents else None,
-        "staff": str(settings.staff) if settings.staff else None,
-        "corrections": str(settings.corrections) if settings.corrections else None,
-    }
+    return (
+        {
+            "model": {
+                "name": model.name,
+                "version": about["sha256"]["encoder.onnx"][:12],
+                "themes": about["measured"]["themes"],
+                "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
+                "figures": about["measured"]["figures"],
+                "escalation_false_rate": about["measured"]["escalation_false_rate"],
+                "escalations_there": about["measured"]["escalations_there"],
+            },
+            "names": {key: label.name for key, label in taxonomy.load(settings.taxonomy).themes.items()},
+        }
+        | dict.fromkeys(GIVEN)
+        | given(settings)
+    )
+
+
+def given(settings: Settings) -> dict[str, str]:
+    """Where the tables lie that the settings name."""
+    return {name: str(path) for name in GIVEN if (path := getattr(settings, name))}
+
+
+def place_of(name: str, told: Mapping) -> Path:
+    """Where a table kept by hand lies: where an earlier run was told, else where it usually is."""
+    return Path(told.get(name) or KEPT[name])
+
+
+def read_kept(told: Mapping) -> Kept:
+    """The tables kept by hand that `told` names (see told_of), places as typed. Raises InputError with a line for every wrong row."""
+    paths = {name: Path(told[name]) if told.get(name) else None for name in KEPT}
+    return Kept(
+        kept_corrections(paths["corrections"], told["names"]),
+        ledgers.read_changes(paths["changes"], told["names"]) if paths["changes"] else None,
+        ledgers.read_closed(paths["closed"]) if paths["closed"] else None,
+    )
 
 
 def kept_corrections(path: Path | None, names: Mapping[str, str]) -> pd.DataFrame:
@@ -373,16 +420,38 @@ def kept_corrections(path: Path | None, names: Mapping[str, str]) -> pd.DataFram
     return kept
 
 
-def corrected(as_read: tables.Annotations, kept: pd.DataFrame, path: Path | None) -> Corrected:
-    """The corrections kept in `path` put in force; a note of each review whose corrections are stale."""
-    standing, stale = corrections.standing(kept, as_read.reviews)
+def settled(kept: Kept, reviews: pd.DataFrame, told: Mapping) -> tuple[Kept, dict[str, list[Vain]]]:
+    """What is kept as far as these reviews bear it out (corrections that stand, changes in clinics as they are named here),
+    and by table what is in vain. Which closings are is known with the Summary: see write_outputs.
+    """
+    standing, stale = corrections.standing(kept.corrections, reviews)
+    changes, unplaced = kept.changes, []
+    if changes is not None:
+        places = {place for place in tables.values(reviews["location"]) if place}
+        changes, unplaced = ledgers.settled(changes, places, Path(told["changes"]))
+    return Kept(standing, changes, kept.closed), {"corrections": stale, "changes": unplaced}
+
+
+def in_vain(found: Mapping[str, Sequence[Vain]], told: Mapping) -> list[str]:
+    """What in the tables kept by hand has no effect: lines of file, rows, why and the mend, MOST_LINES a table."""
+    lines = []
+    for name, vain in found.items():
+        lines += vain_lines(told[name], vain[:MOST_LINES])
+        if len(vain) > MOST_LINES:
+            rest = THE_REST[name].format(path=told[name])
+            lines.append(f"{told[name]}: {len(vain) - MOST_LINES} more have no effect; {rest}")
+    return lines
+
+
+def vain_lines(path: Path | str, vain: Iterable[Vain]) -> list[str]:
+    """ "corrections.csv, rows 3, 4: the text …", for each."""
+    return [f"{path}, row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))}: {why}" for rows, why in vain]
+
+
+def corrected(as_read: tables.Annotations, standing: pd.DataFrame) -> tuple[tables.Annotations, tables.Annotations]:
+    """The annotations with the corrections in force, and what the program had read of the reviews these concern."""
     before = corrections.part(as_read, corrections.concerned(as_read.reviews, standing))
-    return Corrected(corrections.apply(as_read, standing), before, standing, [stale_line(path, *one) for one in stale])
-
-
-def stale_line(path: Path | None, rows: list[int], why: str) -> str:
-    """ "corrections.csv, rows 3, 4: the text …"."""
-    return f"{path}, row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))}: {why}"
+    return corrections.apply(as_read, standing), before
 
 
 def write_outputs(
@@ -393,19 +462,27 @@ def write_outputs(
     month: str | None,
     only: str | None,
     told: dict,
-    standing: pd.DataFrame,
-) -> None:
-    """The report of a month and the testimonials, of the month `only` or of all, into folder/report.
+    kept: Kept,
+) -> list[Vain]:
+    """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the closings in vain.
 
-    told: see told_of. standing: the corrections in force.
+    told: see told_of. kept: see settled.
     """
+    vain = []
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
         summed = summary.summarise(
-            annotations, rejected, counts, month, model=told["model"], names=told["names"], corrections=standing
+            annotations,
+            rejected,
+            counts,
+            month,
+            model=told["model"],
+            names=told["names"],
+            **kept._asdict(),
         )
         report.write_report(summed, annotations, place)
+        vain = [([one["row"]], one["why"]) for one in summed["escalations"]["not_closed"]]
     consents = clearance.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
@@ -413,6 +490,7 @@ def write_outputs(
     quotes = testimonials.candidates(annotations, month=only, on=on, consents=consents, rules=rules, staff=staff)
     gone = testimonials.withdrawn(annotations, consents, on=on) if consents is not None and on else None
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
+    return vain
 
 
 def edited_kept(out: Path, folder: Path, taken: Path | None = None) -> list[str]:
@@ -445,15 +523,15 @@ def workbook_hash(folder: Path) -> str | None:
 def input_hashes(settings: Settings) -> dict[str, str]:
     """Every file that went in, by a name people know it by, with its hash."""
     found: dict[str, str] = {}
-    beside = [path for path in (settings.consents, settings.staff, settings.taxonomy, settings.corrections) if path]
-    for given in [*settings.inputs, *beside]:
-        for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
+    tables_given = [path for name in ("taxonomy", *GIVEN) if (path := getattr(settings, name))]
+    for place in [*settings.inputs, *tables_given]:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.is_file() and not path.name.startswith("."):
-                name = str(path.relative_to(given.parent))
+                name = str(path.relative_to(place.parent))
                 again = 1
                 while name in found:
                     again += 1
-                    name = f"{path.relative_to(given.parent)} ({again})"
+                    name = f"{path.relative_to(place.parent)} ({again})"
                 found[name] = sha256(path)
     return found
 
@@ -462,12 +540,12 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     """Files to report, in one go. Raises read.InputError, ModelError, TaxonomyError or StoreError with the mend."""
     model = Model(settings.model)  # a missing or foreign model is told before any work is done
     words = taxonomy.load(settings.taxonomy)
-    kept = kept_corrections(settings.corrections, {key: label.name for key, label in words.themes.items()})
+    told = told_of(model, settings)
+    kept = read_kept(told)
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
         ingested = ingest(settings.inputs, read_roster(settings.staff) if settings.staff else (), progress)
-        annotations, as_read, standing, stale = corrected(
-            annotate(ingested.reviews, settings, progress), kept, settings.corrections
-        )
+        kept, vain = settled(kept, ingested.reviews, told)
+        annotations, as_read = corrected(annotate(ingested.reviews, settings, progress), kept.corrections)
         duplicates = int(annotations.reviews["duplicate_of"].notna().sum())
         counts = {
             "read": ingested.read,
@@ -476,13 +554,12 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             "rejected": len(ingested.rejected),
         }
         month = month_of_report(annotations.reviews, settings.month)
-        stale += edited_kept(settings.out, folder)
+        edited = edited_kept(settings.out, folder)
         store.write_annotations(folder, annotations)
         store.write_as_read(folder, as_read)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        told = told_of(model, settings)
-        write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, standing)
+        vain["closed"] = write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
         store.write_manifest(
             folder,
             {
@@ -502,39 +579,33 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             },
         )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(counts, month, ingested.notes + stale, annotations, [settings.out / path for path in written])
+    notes = ingested.notes + in_vain(vain, told) + edited
+    return outcome(counts, month, notes, annotations, [settings.out / path for path in written])
 
 
 def rewrite(settings: Settings, only: str | None = None, taken: Path | None = None) -> Outcome:
-    """Report and testimonials anew from what an earlier run left, for another month, with other consents or corrections.
+    """Report and testimonials anew from what an earlier run left, for another month or with other tables kept by hand.
 
     The board holds the quotes of every month, or of the month `only`. taken: see edited_kept.
     """
     with store.replacing(settings.out, keep=(".gitkeep", "rejected.csv")) as folder:
         manifest = store.read_manifest(settings.out)
-        path = settings.corrections or earlier_corrections(manifest)
-        kept = kept_corrections(path, manifest["told"]["names"])
-        annotations, as_read, standing, stale = corrected(read_as_read(settings.out), kept, path)
-        stale += edited_kept(settings.out, folder, taken)
+        told = manifest["told"] | given(settings)
+        as_read = read_as_read(settings.out)
+        kept, vain = settled(read_kept(told), as_read.reviews, told)
+        annotations, before = corrected(as_read, kept.corrections)
+        edited = edited_kept(settings.out, folder, taken)
         rejected = store.read_rejected(settings.out)
         store.write_annotations(folder, annotations)
-        store.write_as_read(folder, as_read)
+        store.write_as_read(folder, before)
         month = month_of_report(annotations.reviews, settings.month or manifest["month"])
-        given = {"consents": settings.consents, "staff": settings.staff, "corrections": path}
-        told = manifest["told"] | {name: str(path) for name, path in given.items() if path}
-        write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, standing)
-        inputs = manifest["inputs"] | ({path.name: sha256(path)} if path else {})
-        store.write_manifest(
-            folder, manifest | {"month": month, "told": told, "inputs": inputs, "workbook": workbook_hash(folder)}
-        )
+        vain["closed"] = write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
+        hashes = {Path(told[name]).name: sha256(Path(told[name])) for name in KEPT if told.get(name)}
+        fresh = {"month": month, "told": told, "inputs": manifest["inputs"] | hashes, "workbook": workbook_hash(folder)}
+        store.write_manifest(folder, manifest | fresh)
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(manifest["counts"], month, stale, annotations, [settings.out / path for path in written])
-
-
-def earlier_corrections(manifest: dict) -> Path | None:
-    """The file of corrections that an earlier run applied."""
-    path = manifest["told"].get("corrections")
-    return Path(path) if path else None
+    notes = in_vain(vain, told) + edited
+    return outcome(manifest["counts"], month, notes, annotations, [settings.out / path for path in written])
 
 
 def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -546,7 +617,7 @@ def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[
     reviews = store.read_annotations(settings.out).reviews
     kept = kept_corrections(settings.corrections, store.read_manifest(settings.out)["told"]["names"])
     standing, stale = corrections.standing(kept, reviews)
-    return reviews, standing, [stale_line(settings.corrections, *one) for one in stale]
+    return reviews, standing, vain_lines(settings.corrections, stale)
 
 
 def read_as_read(out: Path) -> tables.Annotations:
@@ -562,27 +633,41 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     has another text) is told, and the others are taken.
     """
     as_read = read_as_read(settings.out)
-    told = store.read_manifest(settings.out)
-    names = told["told"]["names"]
-    path = settings.corrections or earlier_corrections(told) or CORRECTIONS_FILE
-    given = read_corrections(file, names)
+    told = store.read_manifest(settings.out)["told"]
+    path = settings.corrections or place_of("corrections", told)
+    offered = read_corrections(file, told["names"])
     if path.exists() and path.samefile(file):
-        kept = given[given["text_hash"] != ""]
+        kept = offered[offered["text_hash"] != ""]
     else:
-        kept = kept_corrections(path if path.exists() else None, names)
-    now = corrected(as_read, kept, path)
-    if wrong := corrections.objections(given, now.annotations.reviews):
+        kept = kept_corrections(path if path.exists() else None, told["names"])
+    now = corrections.apply(as_read, kept)
+    if wrong := corrections.objections(offered, now.reviews):
         raise read.InputError(told_by_row(file, wrong))
     texts = corrections.hashes(as_read.reviews)
-    by_hand = given["text_hash"] == ""
-    given.loc[by_hand, "text_hash"] = given.loc[by_hand, "review_id"].map(texts)
-    standing, stale = corrections.standing(given, as_read.reviews)
-    merged, changes = corrections.merge(kept, standing, as_read, told["told"]["model"]["version"])
+    by_hand = offered["text_hash"] == ""
+    offered.loc[by_hand, "text_hash"] = offered.loc[by_hand, "review_id"].map(texts)
+    standing, stale = corrections.standing(offered, as_read.reviews)
+    merged, changes = corrections.merge(kept, standing, as_read, told["model"]["version"])
     done = None
     if (changes or (by_hand.any() and path == file)) and not dry_run:
         store.write_corrections(path, merged)
         done = rewrite(settings._replace(corrections=path), taken=file)
-    return Correction(changes, names, [stale_line(file, *one) for one in stale], path, done)
+    return Correction(changes, told["names"], vain_lines(file, stale), path, done)
+
+
+def check(out: Path, month: str | None, thresholds: Path | None) -> Checked:
+    """The stored report of a month against thresholds, and a note of each table kept by hand that has changed since."""
+    wanted = checks.load_thresholds(thresholds)
+    told = store.read_summary(out, month)
+    manifest = store.read_manifest(out)
+    found = checks.findings(told, manifest["told"]["model"], wanted)
+    places = [place_of(name, manifest["told"]) for name in KEPT]
+    notes = [
+        f"{path} has changed since the report was written; type: reviews report --month {told['month']}"
+        for path in places
+        if path.exists() and sha256(path) != manifest["inputs"].get(path.name)
+    ]
+    return Checked(found, notes, told["month_name"])
 
 
 def outcome(

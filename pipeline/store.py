@@ -227,3 +227,22 @@ def read_rejected(folder: Path) -> pd.DataFrame:
 
 def read_manifest(folder: Path) -> dict:
     return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
+def read_summary(folder: Path, month: str | None) -> dict:
+    """The Summary of the stored report, of `month` if one is named. Raises StoreError where there is none, or another's."""
+    if not (folder / MANIFEST).exists():
+        raise StoreError(f"{folder}: no finished run is there; type: reviews run --out {folder}")
+    try:
+        told = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: the run reported no month, since no review has a date") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{folder}: report.json cannot be read ({error}); type: reviews report --out {folder}"
+        ) from None
+    if month and told["month"] != month:
+        raise StoreError(
+            f"{folder}: the report there is of {told['month']}, not of {month}; type: reviews report --month {month} --out {folder}"
+        )
+    return told

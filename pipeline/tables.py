@@ -151,6 +151,21 @@ TESTIMONIALS = pa.schema(
     ]
 )
 
+# One row per change that a manager wrote down (data/changes.csv).
+CHANGES = pa.schema(
+    [
+        ("row", COUNT),  # in the file, as a person counts
+        ("what", TEXT),
+        ("location", TEXT),  # null: every clinic
+        ("date", TEXT),  # YYYY-MM-DD, the first day it was in force
+        ("theme", TEXT),
+        ("hoped", TEXT),  # better, worse, or null
+    ]
+)
+
+# One row per review to act on that somebody has dealt with (data/closed.csv). What was done stays in the file.
+CLOSED = pa.schema([("row", COUNT), ("review_id", TEXT), ("date", TEXT), ("who", TEXT)])
+
 
 class Annotations(NamedTuple):
     """What reading a batch of reviews gives: four tables that share `review_id`."""
@@ -179,3 +194,9 @@ def values(column: pd.Series) -> list:
     """The column as a list of plain Python values, null (whatever holds it) as None."""
     plain = column.astype(object)
     return plain.where(plain.notna(), None).tolist()
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """The rows as dicts of plain Python values, null as None."""
+    columns = [values(table[name]) for name in table.columns]
+    return [dict(zip(table.columns, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -186,6 +186,24 @@ def test_the_readme_names_only_targets_that_exist():
     assert set(re.findall(r"`?make ([a-z-]+)", README)) - {"and"} <= targets
 
 
+MONTHS = sorted((PROJECT / "docs").glob("*-month.md"))
+
+
+@pytest.mark.parametrize("path", MONTHS, ids=lambda path: path.stem)
+def test_a_written_down_month_has_ten_steps_that_can_be_taken(path):
+    """Ten steps; every target of make and every file of the project named there exists, and every control of a page."""
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"^\*\*(\d+)\. ", text, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE) or target == "correct", target
+    for file in re.findall(r"`((?:data|pipeline)/[\w./-]+)`", text):
+        derived = file.startswith("data/processed/") or file == "data/thresholds.toml"
+        assert derived or (PROJECT / file).exists(), file
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (path.parent / target).exists(), target
+
+
 def test_every_link_in_the_readme_leads_somewhere():
     """Files and pictures that the README points at are in the project."""
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):

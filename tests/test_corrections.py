@@ -422,6 +422,12 @@ LINES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Where no sample's register of changes lies."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A run of four reviews: the folder it lies in."""

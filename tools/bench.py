@@ -15,7 +15,7 @@ from peers import vader
 from pipeline import store
 from pipeline.corpus import authors
 from pipeline.model import Model
-from pipeline.run import Settings, annotate, ingest, latest_month, told_of, write_outputs
+from pipeline.run import Settings, annotate, ingest, latest_month, read_kept, told_of, write_outputs
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
@@ -38,10 +38,9 @@ def one_round(settings: Settings) -> dict[str, float]:
     month = latest_month(annotations.reviews)
     settings.out.mkdir(exist_ok=True)
     took["tables"], _ = timed(lambda: store.write_annotations(settings.out, annotations))
+    told = told_of(Model(settings.model), settings)
     took["report and testimonials"], _ = timed(
-        lambda: write_outputs(
-            settings.out, annotations, ingested.rejected, counts, month, None, told_of(Model(settings.model), settings)
-        )
+        lambda: write_outputs(settings.out, annotations, ingested.rejected, counts, month, None, told, read_kept(told))
     )
     return took
 

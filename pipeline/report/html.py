@@ -6,7 +6,7 @@ What the page says is in the template; this module lends it words, links and cha
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import jinja2
@@ -33,6 +33,8 @@ def page(told: Mapping, annotations: tables.Annotations) -> str:
         "month": month_name,
         "short_month": short_month,
         "day": lambda date: day_name(day_of(date)),
+        "long_day": lambda date: day_name(day_of(date), year=True),
+        "there": there,
         "words": wording.in_words,
         "capital": wording.capital,
         "stars": stars,
@@ -63,6 +65,11 @@ def link(where: Mapping) -> str:
         elif value:
             pairs.append((name, value))
     return f"#reviews?{urlencode(pairs)}"
+
+
+def there(register: Sequence[Mapping], location: str, theme: str | None = None) -> list[Mapping]:
+    """The changes written down for a clinic, those for every clinic among them; with a theme, those of it."""
+    return [one for one in register if one["location"] in (None, location) and theme in (None, one["theme"])]
 
 
 def stars(rating: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The Summary as a workbook for people who know Excel: eight sheets, one of them to correct in, native charts, frozen heads, filters.
+"""The Summary as a workbook for people who know Excel: eight sheets (nine with a register of changes), one of them to correct in, native charts, frozen heads, filters.
 
 Every text is written as text: one that begins with = + - or @ stays what a patient typed.
 """
@@ -40,6 +40,7 @@ def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -
     _themes(paper, told)
     _treatments(paper, told)
     _trend(paper, told)
+    _changes(paper, told)
     counted = summary.plain(annotations, told["month"])
     _reviews(paper, told, counted)
     _corrections(paper, told, annotations, counted)
@@ -150,7 +151,13 @@ def _summary(paper: _Paper, s: Mapping) -> None:
         ("What did not", ([s["unchanged"]["sentence"]] if s["changed"] else []) + [s["unchanged"]["note"]]),
         ("Negative reviews", [s["negative"]["title"], s["negative"]["now"]["word"]]),
         ("What this cannot tell you", s["limits"]),
-        ("Changes written down", [f"{one['date']}, {one['what']}: {one['sentence']}" for one in s["register"]]),
+        (
+            "Changes written down",
+            [
+                f"{one['number']}. {one['date']}, {one['location'] or 'every clinic'}, {one['what']}: {one['sentence']}"
+                for one in s["register"]
+            ],
+        ),
         ("Method", s["method"]),
     ):
         if not lines:
@@ -336,6 +343,10 @@ def _trend(paper: _Paper, s: Mapping) -> None:
                 None if gone else acts[at]["k"],
             ]
         )
+    marked = _marked(s)
+    if marked:
+        columns += [("Change written down", 24, "text"), ("Line in the chart", 10, "share")]
+        rows = [[*row, *marked[point["month"]]] for row, point in zip(rows, s["negative"]["points"], strict=True)]
     sheet = paper.sheet("Trend", columns, rows)
     last = len(rows)
     chart = paper.book.add_chart({"type": "line"})
@@ -359,6 +370,24 @@ def _trend(paper: _Paper, s: Mapping) -> None:
                 "marker": marker,
             }
         )
+    if marked:  # a line down from a point of no size: Excel has no other upright line
+        at = len(columns) - 1
+        chart.add_series(
+            {
+                "name": "Change written down",
+                "categories": ["Trend", 1, 0, last, 0],
+                "values": ["Trend", 1, at, last, at],
+                "line": {"none": True},
+                "marker": {"type": "diamond", "size": 5, "fill": {"color": "#1A1D21"}, "border": {"none": True}},
+                "y_error_bars": {
+                    "type": "percentage",
+                    "value": 100,
+                    "direction": "minus",
+                    "end_style": 0,
+                    "line": {"color": "#1A1D21", "dash_type": "dash", "width": 1},
+                },
+            }
+        )
     chart.set_title({"name": s["negative"]["title"], "name_font": {"size": 12}})
     chart.set_y_axis({"num_format": "0%", "min": 0, "major_gridlines": {"visible": True, "line": {"color": "#D6DADE"}}})
     chart.set_legend({"position": "bottom"})
@@ -367,6 +396,67 @@ def _trend(paper: _Paper, s: Mapping) -> None:
     sheet.insert_chart(
         last + 3, 0, chart, {"description": "Line: share of reviews that are negative by month, with control limits"}
     )
+
+
+def _marked(s: Mapping) -> dict[str, tuple[str, float | None]]:
+    """Per month the numbers and places of the changes written down, and how high their line stands; {} where there are none."""
+    points = s["negative"]["points"]
+    top = max([0.1, *(point[name] for point in points for name in ("value", "high") if point[name] is not None)])
+    told = {
+        point["month"]: "; ".join(
+            f"{one['number']} {one['location'] or 'every clinic'}, {one['name']}"
+            for one in s["register"]
+            if one["date"][:7] == point["month"]
+        )
+        for point in points
+    }
+    return {month: (text, top if text else None) for month, text in told.items()} if any(told.values()) else {}
+
+
+def _changes(paper: _Paper, s: Mapping) -> None:
+    """One row per change written down; no sheet where there is none."""
+    if not s["register"]:
+        return
+    columns = [
+        ("No.", 6, "number"),
+        ("From", 12, "text"),
+        ("Clinic", 15, "text"),
+        ("What was changed", 44, "wrap"),
+        ("Theme", 20, "text"),
+        ("Hoped for", 11, "text"),
+        ("In words", 60, "wrap"),
+    ]
+    for side in ("before", "since"):
+        columns += [
+            (f"First day, {side}", 12, "text"),
+            (f"Last day, {side}", 12, "text"),
+            (f"Reviews read, {side}", 10, "number"),
+        ]
+        for what in ("Complain", "Speak of it"):
+            columns += [(f"{what}, {side}", 11, "number"), ("Share", 8, "share"), ("Low 95 %", 8, "share")]
+            columns += [("High 95 %", 8, "share")]
+    for what in ("Complain", "Speak of it"):
+        columns += [(f"{what}: difference, low", 11, "share"), ("Difference, high", 11, "share")]
+        columns += [("Interval", 9, "decimal"), ("Chance, corrected", 10, "decimal")]
+    columns += [
+        ("Complain before, platforms as before", 12, "share"),
+        ("Complain since, platforms as before", 12, "share"),
+    ]
+    columns += [("Counted on", 24, "text")]
+    rows = []
+    for one in s["register"]:
+        row = [one["number"], one["date"], one["location"] or "every clinic", one["what"], one["name"], one["hoped"] or "", one["sentence"]]  # fmt: skip
+        for side in ("before", "since"):
+            row += [one[side]["from"], one[side]["to"], one[side]["reviews"]]
+            for key in ("complain", "speak"):
+                row += [one[side][key][name] for name in ("k", "share", "low", "high")]
+        for key in ("complaints", "mentions"):
+            row += [(one[key] or {}).get(name) for name in ("low", "high", "level", "p_corrected")]
+        same = one["same_platforms"] or {"before": None, "after": None, "sources": []}
+        rows.append(
+            [*row, same["before"], same["after"], ", ".join(s["names"]["sources"][name] for name in same["sources"])]
+        )
+    paper.sheet("Changes", columns, rows)
 
 
 def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted) -> None:
@@ -473,8 +563,9 @@ def _cut(text: str, said):
 def _waiting(acts: Mapping) -> list[str]:
     """What else is to be acted on, beside the month's."""
     undated, earlier = acts["undated"], acts["earlier"]
-    told = [f"{undated} without a date, in no month's figures."] if undated else []
-    return told + ([f"{earlier} from earlier months, no status recorded."] if earlier else [])
+    told = [f"Without a date: {acts['status']['no date']}; in no month's figures."] if undated else []
+    told += [f"From earlier months: {acts['status']['earlier']}."] if earlier else []
+    return told + [f"data/closed.csv, row {one['row']}, closes nothing: {one['why']}." for one in acts["not_closed"]]
 
 
 def _escalations(paper: _Paper, s: Mapping) -> None:
@@ -490,8 +581,11 @@ def _escalations(paper: _Paper, s: Mapping) -> None:
         ("What it says", 90, "wrap"),
         ("Sure", 8, "share"),
         ("Where", 30, "text"),
+        ("Status", 9, "text"),
+        ("Closed on", 12, "text"),
+        ("Closed by", 20, "text"),
     ]
-    when = {"this month": f"in {s['month_name']}", "no date": "no date", "earlier": "earlier, no status recorded"}
+    when = {"this month": f"in {s['month_name']}", "no date": "no date", "earlier": "in an earlier month"}
     rows = [
         [
             reason["name"],
@@ -504,6 +598,9 @@ def _escalations(paper: _Paper, s: Mapping) -> None:
             reason["before"] + reason["evidence"] + reason["after"],
             reason["confidence"],
             reason["said_in"],
+            one["status"],
+            one["closed_on"] or "",
+            one["closed_by"] or "",
         ]
         for one in s["escalations"]["rows"]
         for reason in one["reasons"]
