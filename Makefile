@@ -60,8 +60,8 @@ lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/lint-imports --no-cache
 
 train: $(VENV)/.train-tools  ## data/corpus, and what people corrected, to models/
-	$(BIN)/reviews train --model default $(fixes)
-	$(BIN)/reviews train --model fast $(fixes)
+	$(BIN)/reviews train --model default
+	$(BIN)/reviews train --model fast
 
 card: install  ## the model cards anew, after a rule has changed
 	$(BIN)/python tools/model_card.py
