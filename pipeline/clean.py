@@ -29,7 +29,9 @@ REPAIR = ftfy.TextFixerConfig(
 )
 SHORT = 20  # letters: a shorter text says too little of its language, and is the clinic's own unless a word tells
 TELLING = 3  # so many words of a language, and so many times as many as of the other, settle it
-SPANISH_ALONE = frozenset(["el", "los", "las", "y", "muy", "pero", "está", "estoy"])  # no Portuguese or Italian has them
+SPANISH_ALONE = frozenset(
+    ["el", "los", "las", "y", "muy", "pero", "está", "estoy"]
+)  # no Portuguese or Italian has them
 WORD = re.compile(r"\w+")
 FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither English nor Spanish is written with
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
