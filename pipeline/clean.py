@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.tables import values
+from pipeline.terms import split_words
 
 READ_LANGUAGES = ("en", "es")  # what the models were taught; anything else is kept and counted, and not scored
 REPAIR = ftfy.TextFixerConfig(
@@ -32,7 +33,6 @@ TELLING = 3  # so many words of a language, and so many times as many as of the 
 SPANISH_ALONE = frozenset(
     ["el", "los", "las", "y", "muy", "pero", "está", "estoy"]
 )  # no Portuguese or Italian has them
-WORD = re.compile(r"\w+")
 FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither English nor Spanish is written with
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # Nothing in it for ftfy to do: mojibake is two letters side by side that are not ASCII, or one that is not among these.
@@ -68,11 +68,6 @@ def repair(text: str) -> str:
     if "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text)):
         return text
     return ftfy.fix_text(text, REPAIR)
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text as they come, without case."""
-    return WORD.findall(text.casefold())
 
 
 class Vocabulary(NamedTuple):
@@ -115,8 +110,8 @@ def _detector(of_two: bool):
 
 
 def language(text: str, words: Sequence[str] | None = None) -> str:
-    """ISO 639-1 code of the text. Where there is too little to tell, English. `words`: its words_of, if they are at hand."""
-    words = words_of(text) if words is None else words
+    """ISO 639-1 code of the text. Where there is too little to tell, English. `words`: its words without case, if they are at hand."""
+    words = split_words(text.casefold()) if words is None else words
     known = vocabulary()
     english, spanish = sum(map(known.english.__contains__, words)), sum(map(known.spanish.__contains__, words))
     if not text.isascii():
@@ -177,7 +172,7 @@ def key(*parts) -> str:
 
 @lru_cache(maxsize=10_000)
 def _author_key(author: str | None) -> str | None:
-    name = " ".join(words_of(author or ""))
+    name = " ".join(split_words((author or "").casefold()))
     return key(name) if name and name not in NOBODY else None
 
 
@@ -190,7 +185,7 @@ def clean(typed: pd.DataFrame) -> pd.DataFrame:
     table = typed.copy(deep=False)
     as_typed = [text or "" for text in values(typed["text"])]
     texts = [repair(text) for text in as_typed]
-    words = [words_of(text) for text in texts]
+    words = [split_words(text.casefold()) for text in texts]
     table["repaired"] = [new != old for new, old in zip(texts, as_typed, strict=True)]
     table["text"] = texts
     table["language"] = [language(text, said) for text, said in zip(texts, words, strict=True)]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from pipeline.edges import edge_words, plain_digits
+from pipeline.terms import split_words
 
 LEFT, RIGHT = 90, 110  # letters around a find that its exceptions may look at
 CUE = 60  # letters before a listed name that a cue may take up
@@ -126,6 +127,7 @@ WORD = re.compile(r"\w+")
 NAME_PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 TOKEN = re.compile(r"[^\W\d_]+(?:['’\-‐‑][^\W\d_]{2,})*")
 PARTICLE = re.compile(r"(?i:de la|de los|de las|del|de|da|dos|van der|van den|van|von|bin|al|el|la|le|di|st\.)[ \t]+")
+NO_NAME_GOES_ON = frozenset("cfghijkmnopqrtuwxyz")  # a small letter that no PARTICLE begins with
 INITIAL = re.compile(r"[A-Z](?:\.|(?![\w'’.]))")
 SUFFIX = re.compile(r",?[ \t]+(?:Jr\.?|JR\.?|Sr\.|SR\.|III|II|IV)(?!\w)")
 STREET = re.compile(
@@ -141,6 +143,7 @@ NO_PERSON = re.compile(
     r"\b(?:from|in|at|near|on|into|via|through|take|takes|took|accepts?|have|has|the|an?|this|old|new|real|"
     r"de|en|el|la|los|un|una|with my|called)[ \t]+\Z"
 )
+SPELLED = re.compile(r"@|dot|punto|arroba", re.IGNORECASE)  # without one of these no text holds an e-mail address
 DIGITS = re.compile(r"[0-9][0-9][0-9]")
 MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,4}){6}[0-9]|\+[0-9]")  # as many, and as close, as in any number of a phone
 INSIDE = re.compile(r"[A-ZÀ-Þ](?<=[\w,;&-] .)[^\W\d_A-ZÀ-Þ]{3,}(?![\w-])")  # capitalised within a sentence
@@ -440,6 +443,8 @@ def _rest_of_name(typed: _Typed, end: int, first: str, shape: str, of: Rules) ->
     words = [first]
     while len(words) < 4 and (gap := BLANKS.match(text, end)):
         at = gap.end()
+        if shape != "lower" and text[at : at + 1] in NO_NAME_GOES_ON:
+            break
         initial = INITIAL.match(text, at) if shape != "lower" else None
         if initial and initial.group() not in ("I", "A", "Y", "O"):
             words.append(low[at])
@@ -567,13 +572,18 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
             staff[first] = first in roster.first or _as_staff(typed, first, of)
         return staff[first]
 
+    @cache
+    def has_kin() -> bool:
+        return of.kin.search(low) is not None
+
     def may_speak(rule: NameRule) -> bool:
         return not rule.chars or rule.chars.search(low, tail if rule.last else 0) is not None
 
     def taken() -> Iterator[tuple[_Name | None, NameRule, Cue]]:
         """Where the cue before a name stands, if it has one."""
         for at, _ in listed:
-            before, after = _words_beside(typed, at, of)
+            end = _end_of_name(typed, at, of)
+            before, after = _words_beside(typed, at, end)
             for rule, cue in (
                 *of.beside.always,
                 *of.beside.before.get(before, ()),
@@ -582,6 +592,8 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
                 if (rule.last and at < tail) or (cue.words_after is not None and after not in cue.words_after):
                     continue
                 if (rule.needs and typed.words.isdisjoint(rule.needs)) or not may_speak(rule):
+                    continue
+                if cue.after is not None and not cue.after.match(low, end):
                     continue
                 if cue.before is None or cue.before.search(low, max(0, at - CUE), at):
                     yield _name_at(typed, at, rule, of), rule, cue
@@ -605,7 +617,7 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
     for name, rule, cue in taken():
         if name is None or (cue.after is not None and not cue.after.match(low, name.end)):
             continue
-        if rule.kin and not of.kin.search(low):
+        if rule.kin and not has_kin():
             continue
         if name.words in roster.whole or _excepted(rule.unless, low, name.start, name.end):
             continue
@@ -633,9 +645,9 @@ def _end_of_name(typed: _Typed, at: int, of: Rules) -> int:
     return _rest_of_name(typed, token.end() + initial, token.group(), _shape(token.group()), of)[1]
 
 
-def _words_beside(typed: _Typed, at: int, of: Rules) -> tuple[str, str]:
-    """The words before and after the name that begins at `at`, "" for none."""
-    before, after = WORD.findall(typed.low, max(0, at - CUE), at), WORD.search(typed.low, _end_of_name(typed, at, of))
+def _words_beside(typed: _Typed, start: int, end: int) -> tuple[str, str]:
+    """The words before `start` and after `end`, "" for none."""
+    before, after = WORD.findall(typed.low, max(0, start - CUE), start), WORD.search(typed.low, end)
     return plain_digits(before[-1]) if before else "", plain_digits(after.group()) if after else ""
 
 
@@ -707,6 +719,38 @@ def _again(typed: _Typed, names: Sequence[tuple[str, ...]], lower: bool, of: Rul
                 yield whole
 
 
+def _typed(text: str, of: Rules) -> _Typed:
+    low = fold(text)
+    words = frozenset(split_words(low))
+    if "#" in text:
+        words |= {"#"}
+    if DIGITS.search(text):
+        words |= {"0", "00"} if MANY_DIGITS.search(text) else {"0"}
+    likely = frozenset() if words.isdisjoint(of.kin_words) else _likely(text, low, of)
+    return _Typed(text, low, words, likely)
+
+
+def _others(typed: _Typed, of: Rules) -> Iterator[Identifier]:
+    """Everything but names."""
+    for rule in _that_may_speak(of.others_filed, typed):
+        if rule.chars and not rule.chars.search(typed.low):
+            continue
+        subject = typed.text if rule.typed else typed.low
+        for pattern in rule.when:
+            for match in pattern.finditer(subject):
+                start, end = match.span("it")
+                if not _excepted(rule.unless, subject, start, end):
+                    yield Identifier(start, end, rule.kind, rule.id)
+
+
+def reaches(text: str) -> bool:
+    """Whether a short text, such as an id, is or holds somebody's e-mail address or phone number."""
+    if not MANY_DIGITS.search(text) and not SPELLED.search(text):
+        return False
+    of = rules()
+    return any(found.kind in ("EMAIL", "PHONE") for found in _others(_typed(text, of), of))
+
+
 def find(text: str, author: str | None = None, staff: Collection[str] = ()) -> list[Identifier]:
     """Every identifier of a patient or private person in `text`, in any order, overlaps and all.
 
@@ -715,24 +759,8 @@ def find(text: str, author: str | None = None, staff: Collection[str] = ()) -> l
     claims it.
     """
     of = rules()
-    low = fold(text)
-    words = frozenset(WORD.findall(low))
-    if "#" in text:
-        words |= {"#"}
-    if DIGITS.search(text):
-        words |= {"0", "00"} if MANY_DIGITS.search(text) else {"0"}
-    likely = frozenset() if words.isdisjoint(of.kin_words) else _likely(text, low, of)
-    typed = _Typed(text, low, words, likely)
-    found = []
-    for rule in _that_may_speak(of.others_filed, typed):
-        if rule.chars and not rule.chars.search(low):
-            continue
-        subject = text if rule.typed else low
-        for pattern in rule.when:
-            for match in pattern.finditer(subject):
-                start, end = match.span("it")
-                if not _excepted(rule.unless, subject, start, end):
-                    found.append(Identifier(start, end, rule.kind, rule.id))
+    typed = _typed(text, of)
+    found = list(_others(typed, of))
     roster = _roster(frozenset(staff)) if staff else _Roster()
     people = list(_names(typed, roster, of))
     found += [Identifier(name.start, name.end, "NAME", rule.id) for name, rule in people]

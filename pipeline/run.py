@@ -25,7 +25,7 @@ import pandas as pd
 from pipeline import clearance, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, copied, fold_twins, key, places
-from pipeline.deidentify import find, typed_span
+from pipeline.deidentify import reaches, typed_span
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
 from pipeline.prepare import prepare, prepare_refused
@@ -100,10 +100,10 @@ def across(reviews: pd.DataFrame) -> dict[str, object]:
     located = places(reviews["location"])
     twin_of = fold_twins(reviews)
     ids = unique_ids(reviews["review_id"], twin_of)
-    duplicate_of, twins = pd.Series(None, index=reviews.index, dtype="object"), {}
-    for label, survivor in twin_of[twin_of.notna()].items():
-        duplicate_of[label] = ids[survivor]
-        twins.setdefault(ids[survivor], []).append(ids[label])
+    duplicate_of = {label: ids[survivor] for label, survivor in twin_of[twin_of.notna()].items()}
+    twins: dict[str, list[str]] = {}
+    for label, survivor in duplicate_of.items():
+        twins.setdefault(survivor, []).append(ids[label])
     marks = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
     marks["copied text"] = copied(reviews, twin_of)
     marks["burst"] = bursts(reviews.assign(location=located), twin_of)
@@ -114,7 +114,7 @@ def across(reviews: pd.DataFrame) -> dict[str, object]:
     return {
         "location": located,
         "review_id": ids,
-        "duplicate_of": duplicate_of.tolist(),
+        "duplicate_of": [duplicate_of.get(label) for label in reviews.index],
         "twins": [twins.get(review_id, []) for review_id in ids],
         "flags": flags,
     }
@@ -132,18 +132,13 @@ def nothing_read(rejected: pd.DataFrame) -> str:
     return "no review could be read; nothing was written\n  " + "\n  ".join(lines + more)
 
 
-def identifies(review_id: str) -> bool:
-    """Whether a source used a patient's e-mail address or phone number as its id."""
-    return any(found.kind in ("EMAIL", "PHONE") for found in find(review_id))
-
-
 def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
     """The ids with a suffix ("~2") where one comes again; of twins the one that stands keeps the plain id.
 
     An id that is an e-mail address or a phone number gives way to one made from it.
     """
     given = ids.astype("object")
-    named = given.map(identifies)
+    named = pd.Series([reaches(review_id) for review_id in given], index=given.index, dtype=bool)
     unlike = given.duplicated(keep=False) | named
     taken, used = set(given), set(given[~unlike])
     for at in twin_of[unlike].notna().sort_values(kind="stable").index:

@@ -20,6 +20,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 APOSTROPHE = "['’ʼ`´]?"
+WORD = re.compile(r"\w+")
+NO_WORD = str.maketrans({chr(code): " " for code in range(128) if not WORD.match(chr(code))})
 TOKEN = re.compile(r" \.\. |\s+|\*|\(|\)|\||\?|['’]|\w+|[^\s*()|?'’\w]")
 
 
@@ -127,10 +129,15 @@ def _touches(tokens: list[str], place: int) -> bool:
     return 0 <= place < len(tokens) and (tokens[place].isalnum() or tokens[place] in "'’*")
 
 
+def split_words(text: str) -> list[str]:
+    """The words of a text as they come: letters, digits and underscores in a row."""
+    return text.translate(NO_WORD).split() if text.isascii() else WORD.findall(text)  # the same, in half the time
+
+
 @lru_cache(maxsize=256)
 def words_of(text: str) -> frozenset[str]:
     """The words of a text in small letters; many lists are tried on the same text."""
-    return frozenset(re.findall(r"\w+", text.lower()))
+    return frozenset(split_words(text.lower()))
 
 
 @lru_cache(maxsize=256)
