@@ -6,9 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.annotate import annotate_batch
-from pipeline.clean import clean
-from pipeline.deidentify import deidentify
 from pipeline.model import Model
+from pipeline.prepare import prepare
 from pipeline.segment import clauses
 from pipeline.tables import TYPED, frame
 from pipeline.tag import off_topic
@@ -28,11 +27,8 @@ def prepared(text: str, question: str | None = None):
     typed = frame(
         [{"file": "text", "row": 1, "review_id": "text", "source": "text", "text": text, "question": question}], TYPED
     )
-    table = clean(typed)
-    redaction = deidentify(table["text"].tolist())[0]
-    table["text"] = [redaction.text]
-    table["flags"] = [[]]
-    return table, redaction
+    reviews, _, (redaction,) = prepare(typed)
+    return reviews.assign(flags=[[]]), redaction
 
 
 def highlighted(text: str, opinions) -> Text:

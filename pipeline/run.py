@@ -1,9 +1,9 @@
 """The map: what is done to the reviews, in order, and what each step reads and writes.
 
     read        files              → typed reviews, refused rows        pipeline/read/
-    clean       typed reviews      → repaired text, language, keys      pipeline/clean.py
+    prepare     typed reviews      → repaired text, language, keys,     pipeline/prepare.py (clean, deidentify)
+                                     no identifiers
     fold        keys               → which review is a twin of which    pipeline/clean.py
-    deidentify  text               → text without identifiers           pipeline/deidentify.py
     annotate    de-identified text → opinions, mentions, escalations    pipeline/annotate.py (segment, tag, model)
     correct     annotations        → annotations as people corrected    pipeline/corrections.py
     summarise   annotations        → Summary of a month                 pipeline/summary/
@@ -11,7 +11,7 @@
     clear       annotations        → candidate quotes and their status  pipeline/testimonials.py, pipeline/clearance/
     store       everything         → the output folder, all or nothing  pipeline/store.py
 
-Text as typed lives in memory from `read` to `deidentify` and is written nowhere.
+Text as typed lives in memory from `read` to `prepare` and is written nowhere.
 """
 
 import multiprocessing
@@ -27,10 +27,11 @@ import pandas as pd
 from pipeline import check as checks
 from pipeline import clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
-from pipeline.clean import bursts, clean, copied, fold_twins, key, places
-from pipeline.deidentify import deidentify, find, typed_span
+from pipeline.clean import bursts, copied, fold_twins, key, places
+from pipeline.deidentify import reaches, typed_span
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
+from pipeline.prepare import prepare, prepare_refused
 from pipeline.read import ledgers
 from pipeline.read.corrections import read_corrections, told_by_row
 from pipeline.read.roster import read_roster
@@ -129,51 +130,55 @@ def ingest(inputs: Iterable[Path], staff: Sequence[str] = (), progress: Progress
     for batch in read.read(list(inputs)):
         rows += batch.read
         notes += batch.notes
-        refused.append(batch.rejected)
+        refused.append(prepare_refused(batch.rejected, staff))
         if len(batch.reviews):
-            table = clean(batch.reviews)
-            redactions = deidentify(table["text"].tolist(), tables.values(table["author"]), staff)
-            table["text"] = [redaction.text for redaction in redactions]
-            table["question"] = [
-                redaction.text or None for redaction in deidentify(table["question"].fillna("").tolist())
-            ]
-            kept.append(table.drop(columns=["author"]))
+            kept.append(prepare(batch.reviews, staff).reviews)
         progress("read", rows, None)
-    rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REFUSED)
+    rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REJECTED)
     if not kept:
         raise read.InputError(nothing_read(rejected))
     reviews = pd.concat(kept, ignore_index=True)
-    excerpts = deidentify(rejected["excerpt"].fillna("").tolist(), tables.values(rejected["author"]), staff)
-    rejected = rejected.assign(excerpt=[redaction.text for redaction in excerpts])[tables.REJECTED.names]
-    reviews["location"] = places(reviews["location"])
-    twin_of = fold_twins(reviews)
-    ids = reviews["review_id"] = unique_ids(reviews["review_id"], twin_of)
-    reviews["duplicate_of"] = [None if pd.isna(at) else ids[at] for at in twin_of]
-    twins = reviews[reviews["duplicate_of"].notna()].groupby("duplicate_of")["review_id"].agg(list)
-    reviews["twins"] = [twins.get(review_id, []) for review_id in ids]
-    marks = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
-    marks |= {"copied text": copied(reviews, twin_of), "burst": bursts(reviews, twin_of)}
-    reviews["flags"] = [
-        [name for name, marked in zip(marks, row, strict=True) if marked] for row in zip(*marks.values(), strict=True)
-    ]
+    reviews = reviews.assign(**across(reviews))
     assert len(reviews) + len(rejected) == rows, "every row read is a review or a refused row"
     assert reviews["review_id"].is_unique, "no two rows share an id"
     return Ingested(reviews, rejected, notes, rows)
 
 
+def across(reviews: pd.DataFrame) -> dict[str, object]:
+    """The columns for which all reviews must be seen: place, id, twins, flags. Texts are looked at where fold_twins must."""
+    located = places(reviews["location"])
+    twin_of = fold_twins(reviews)
+    ids = unique_ids(reviews["review_id"], twin_of)
+    duplicate_of = {label: ids[survivor] for label, survivor in twin_of[twin_of.notna()].items()}
+    twins: dict[str, list[str]] = {}
+    for label, survivor in duplicate_of.items():
+        twins.setdefault(survivor, []).append(ids[label])
+    marks = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
+    marks["copied text"] = copied(reviews, twin_of)
+    marks["burst"] = bursts(reviews.assign(location=located), twin_of)
+    flags = [[] for _ in range(len(reviews))]
+    for name, marked in marks.items():
+        for place in marked.to_numpy(dtype=bool).nonzero()[0]:
+            flags[place].append(name)
+    return {
+        "location": located,
+        "review_id": ids,
+        "duplicate_of": [duplicate_of.get(label) for label in reviews.index],
+        "twins": [twins.get(review_id, []) for review_id in ids],
+        "flags": flags,
+    }
+
+
+def refusal(row) -> str:
+    """Where a row was refused and why, for a person: by file and row, or by file where all of it was."""
+    return f"{row.file}, row {row.row}: {row.reason}" if row.row else f"{row.file}: {row.reason}"
+
+
 def nothing_read(rejected: pd.DataFrame) -> str:
     """Why no review came of the input, by file and row."""
-    lines = [
-        f"{row.file}, row {row.row}: {row.reason}" if row.row else f"{row.file}: {row.reason}"
-        for row in rejected.head(5).itertuples()
-    ]
+    lines = [refusal(row) for row in rejected.head(5).itertuples()]
     more = [f"and {len(rejected) - 5:,} rows more"] if len(rejected) > 5 else []
     return "no review could be read; nothing was written\n  " + "\n  ".join(lines + more)
-
-
-def identifies(review_id: str) -> bool:
-    """Whether a source used a patient's e-mail address or phone number as its id."""
-    return any(found.kind in ("EMAIL", "PHONE") for found in find(review_id))
 
 
 def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
@@ -181,9 +186,12 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
 
     An id that is an e-mail address or a phone number gives way to one made from it.
     """
-    taken, used, given = set(ids), set(), {}
-    for at in twin_of.notna().sort_values(kind="stable").index:
-        wanted, count = f"r-{key(ids[at])[:12]}" if identifies(ids[at]) else ids[at], 1
+    given = ids.astype("object")
+    named = pd.Series([reaches(review_id) for review_id in given], index=given.index, dtype=bool)
+    unlike = given.duplicated(keep=False) | named
+    taken, used = set(given), set(given[~unlike])
+    for at in twin_of[unlike].notna().sort_values(kind="stable").index:
+        wanted, count = f"r-{key(ids[at])[:12]}" if named[at] else ids[at], 1
         if wanted in used:
             while f"{wanted}~{(count := count + 1)}" in taken:
                 pass
@@ -191,7 +199,7 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
             taken.add(wanted)
         used.add(wanted)
         given[at] = wanted
-    return pd.Series(given, dtype="object").reindex(ids.index)
+    return given
 
 
 _worker: dict = {}
@@ -243,7 +251,7 @@ def annotate_typed(
         for message in batch.notes:
             note(message)
         for row in batch.rejected.itertuples():
-            note(f"{row.file}, row {row.row}: {row.reason}")
+            note(refusal(row))
         if len(batch.reviews):
             yield from annotations_of(batch.reviews, model, words, staff)
         done += len(batch.reviews)
@@ -254,26 +262,21 @@ def annotations_of(
     typed: pd.DataFrame, model: Model, words: taxonomy.Taxonomy, staff: Sequence[str] = ()
 ) -> Iterator[dict]:
     """The Annotation of each of some typed reviews (TYPED), in order, with evidence and pii as typed."""
-    table = clean(typed)
-    redactions = deidentify(table["text"].tolist(), tables.values(table["author"]), staff)
+    table, repaired, redactions = prepare(typed, staff)
     # rows are told apart by position: two sources may use one id
-    numbered = table.assign(
-        review_id=[str(at) for at in range(len(table))],
-        text=[redaction.text for redaction in redactions],
-        flags=[[] for _ in redactions],
-    )
+    numbered = table.assign(review_id=[str(at) for at in range(len(table))], flags=[[] for _ in redactions])
     annotated = annotate_batch(numbered, model, words)
     grouped = [dict(list(frame.groupby("review_id", sort=False))) for frame in annotated[1:]]
     columns = (
         annotated.reviews.itertuples(),
         table["review_id"],
         tables.values(typed["text"]),
-        table["text"],
+        repaired,
         redactions,
     )
-    for row, review_id, text, repaired, redaction in zip(*columns, strict=True):
+    for row, review_id, text, whole, redaction in zip(*columns, strict=True):
         yield {"id": review_id} | annotation(
-            row, [frames.get(row.review_id) for frames in grouped], text or "", repaired, redaction
+            row, [frames.get(row.review_id) for frames in grouped], text or "", whole, redaction
         )
 
 

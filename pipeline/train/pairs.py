@@ -1,10 +1,11 @@
 """What is learnt from beside the corpus: what people corrected, and reviews joined to one."""
 
-from pipeline.clean import READ_LANGUAGES, normalised
+from pipeline.clean import READ_LANGUAGES
 from pipeline.corpus import Pair
 from pipeline.deidentify import deidentify
 from pipeline.encoders import OUTCOME_THEMES
 from pipeline.tables import THEMES, values
+from pipeline.terms import split_words
 
 JOINED_WORDS = 40  # the longest review that is joined with another
 
@@ -19,13 +20,14 @@ def corrected_pairs(reviews, corrections, elsewhere=()):
     A review read through is a whole annotation. Of any other only what was corrected is asked: gold["asked"] holds those
     (what, which). A person does not say where it stands: evidence is None.
     """
-    taken = {normalised(text) for text in (*elsewhere, *(redaction.text for redaction in deidentify(list(elsewhere))))}
+    shown = [redaction.text for redaction in deidentify(list(elsewhere))]
+    taken = {tuple(split_words(text.casefold())) for text in (*elsewhere, *shown)}
     languages = dict(zip(reviews["review_id"], reviews["language"], strict=True))
     texts = dict(zip(reviews["review_id"], values(reviews["text"]), strict=True))
     questions = dict(zip(reviews["review_id"], values(reviews["question"]), strict=True))
     found = []
     for review_id, rows in corrections.groupby("review_id", sort=True):
-        if normalised(texts[review_id]) in taken or languages[review_id] not in READ_LANGUAGES:
+        if tuple(split_words(texts[review_id].casefold())) in taken or languages[review_id] not in READ_LANGUAGES:
             continue
         said = {(row.what, row.which): row.now for row in rows.itertuples()}
         there = {subject: now for subject, now in said.items() if now != "none"}

@@ -1,0 +1,42 @@
+"""Typed reviews → clean reviews without identifiers. Whatever reads what was typed, reads it through here.
+
+Every function takes a batch and gives a batch; nothing of one colours the next.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from pipeline.clean import clean
+from pipeline.deidentify import Redaction, deidentify
+from pipeline.tables import REJECTED, values
+
+
+class Prepared(NamedTuple):
+    """A batch, ready to be annotated, and what it takes to say a place of it in words as typed."""
+
+    reviews: pd.DataFrame  # what clean gives, de-identified and without its author
+    repaired: list[str]  # the texts before identifiers were taken out
+    redactions: list[Redaction]  # of those texts
+
+
+def prepare(typed: pd.DataFrame, staff: Sequence[str] = ()) -> Prepared:
+    """One row per typed review (TYPED), in order. `staff`: names that stay."""
+    table = clean(typed)
+    repaired = table["text"].tolist()
+    redactions = deidentify(repaired, values(table["author"]), staff)
+    questions = values(table["question"])
+    asked = list(dict.fromkeys(question for question in questions if question))  # a survey asks all the same
+    shown = {question: redaction.text for question, redaction in zip(asked, deidentify(asked), strict=True)}
+    reviews = table.drop(columns=["author"]).assign(
+        text=[redaction.text for redaction in redactions], question=[shown.get(question) for question in questions]
+    )
+    return Prepared(reviews, repaired, redactions)
+
+
+def prepare_refused(refused: pd.DataFrame, staff: Sequence[str] = ()) -> pd.DataFrame:
+    """Refused rows (REFUSED) as they may be stored (REJECTED)."""
+    excerpts = [excerpt or "" for excerpt in values(refused["excerpt"])]
+    redactions = deidentify(excerpts, values(refused["author"]), staff)
+    return refused.assign(excerpt=[redaction.text for redaction in redactions])[REJECTED.names]
