@@ -192,10 +192,14 @@ def write_manifest(folder: Path, manifest: dict) -> None:
     )
 
 
-def read_annotations(folder: Path) -> tables.Annotations:
-    """What an earlier run left. Raises StoreError where there is none."""
+def _finished(folder: Path) -> None:
     if not (folder / MANIFEST).exists():
         raise StoreError(f"{folder}: no finished run is there; type: reviews run --out {folder}")
+
+
+def read_annotations(folder: Path) -> tables.Annotations:
+    """What an earlier run left. Raises StoreError where there is none."""
+    _finished(folder)
     return _annotations(folder, folder)
 
 
@@ -226,13 +230,14 @@ def read_rejected(folder: Path) -> pd.DataFrame:
 
 
 def read_manifest(folder: Path) -> dict:
+    """What is told of an earlier run. Raises StoreError where there is none."""
+    _finished(folder)
     return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
 
 
 def read_summary(folder: Path, month: str | None) -> dict:
     """The Summary of the stored report, of `month` if one is named. Raises StoreError where there is none, or another's."""
-    if not (folder / MANIFEST).exists():
-        raise StoreError(f"{folder}: no finished run is there; type: reviews run --out {folder}")
+    _finished(folder)
     try:
         told = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

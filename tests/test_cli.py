@@ -173,7 +173,7 @@ def test_the_readme_and_the_help_name_the_same_commands():
     """Every command is in the README's table, and every command in the table exists; options shown exist too."""
     told = set(re.findall(r"^\| `reviews (\w+)", README, re.MULTILINE))
     assert told == set(main.commands)
-    shown = re.findall(r"reviews (\w+)[^`\n]*?(--[a-z]+)", README)
+    shown = re.findall(r"reviews (\w+)[^`\n]*?(--[a-z-]+)", README)
     assert shown
     for command, option in shown:
         assert option in {name for parameter in main.commands[command].params for name in parameter.opts}
