@@ -255,4 +255,4 @@ def export(network, folder: Path):
             "value": network.value.weight.T,
             "value_bias": network.value.bias,
         }
-    np.savez(folder / "lookup.npz", **{name: array.contiguous().numpy() for name, array in arrays.items()})
+    np.savez(folder / "lookup.npz", **{name: array.detach().contiguous().numpy() for name, array in arrays.items()})
