@@ -5,6 +5,7 @@ typos and curly quotes included, stays.
 """
 
 import hashlib
+import math
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -340,8 +341,6 @@ def bursts(table: pd.DataFrame, twin_of: pd.Series) -> pd.Series:
     A window of BURST_DAYS is a burst where a Poisson count at the place's own mean rate would reach it with a chance below
     BURST_CHANCE, divided by how many windows were looked at (Bonferroni), and it holds at least BURST_LEAST reviews.
     """
-    from scipy.special import pdtrc  # P(more than k) of a Poisson count; scipy.stats takes a second to import
-
     flagged = pd.Series(False, index=table.index)
     dated = table[twin_of.isna() & (table["date_precision"] == "day").fillna(False) & table["date"].notna()]
     days = pd.to_datetime(dated["date"], errors="coerce")
@@ -353,7 +352,23 @@ def bursts(table: pd.DataFrame, twin_of: pd.Series) -> pd.Series:
             continue  # too little to know what is usual
         ends = number.searchsorted(number + BURST_DAYS)
         counts = ends - range(len(number))
-        chance = pdtrc(counts - 1, BURST_DAYS * len(number) / span) * span
-        for first in ((counts >= BURST_LEAST) & (chance < BURST_CHANCE)).nonzero()[0]:
-            flagged[ordered.index[first : ends[first]]] = True
+        usual = BURST_DAYS * len(number) / span
+        many = {count for count in set(counts.tolist()) if count >= BURST_LEAST}
+        bursting = [count for count in many if chance_of(count, usual) * span < BURST_CHANCE]
+        begun = np.isin(counts, bursting)
+        inside = np.bincount(begun.nonzero()[0], minlength=len(number) + 1)
+        inside -= np.bincount(ends[begun], minlength=len(number) + 1)
+        flagged[ordered.index[inside.cumsum()[:-1] > 0]] = True
     return flagged
+
+
+def chance_of(least: int, mean: float) -> float:
+    """The chance that a Poisson count of a mean comes to `least` or more: the terms of its tail, added up."""
+    if least <= mean:
+        return 1 - sum(math.exp(-mean + k * math.log(mean) - math.lgamma(k + 1)) for k in range(least))
+    term = total = math.exp(-mean + least * math.log(mean) - math.lgamma(least + 1))
+    while term > total * 1e-17:
+        least += 1
+        term *= mean / least
+        total += term
+    return total

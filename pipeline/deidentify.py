@@ -18,7 +18,7 @@ from pipeline.terms import split_words
 
 LEFT, RIGHT = 90, 110  # letters around a find that its exceptions may look at
 CUE = 60  # letters before a listed name that a cue may take up
-FAR = 100  # letters before a name in which the word before it is looked for
+NEAR, FAR = 25, 100  # letters before a name in which the word before it is looked for, and looked for again
 
 
 class Identifier(NamedTuple):
@@ -156,7 +156,6 @@ OWN_KIN = r"\b(?:{possessed} (?:[\w-]+ ){0,2}?|(?:i'?m|i am|as) (?:an?|the|his|h
 BLANKS = re.compile(r"[ \t]{1,9}")
 NEXT_WORD = re.compile(r"[ \t]+[^\W\d_][\w'’-]*\.?")
 CAPITALISED = re.compile(r"[^\W\d_a-zʼ](?<![^\Wʼ].)\w*")  # or without cases
-DIMINUTIVE = re.compile(r"it(?:o|a|os|as)\b")
 DIMINUTIVES = ("citos", "citas", "cito", "cita", "ito", "ita")
 HONORIFICS = ("don", "dona")
 PLACEHOLDER = re.compile(r"\[([A-Z]+)-(\d+)\]")
@@ -334,8 +333,8 @@ def _filed(some_rules: Iterable) -> dict[str, list]:
 
 def _that_may_speak(filed: dict[str, list], typed: "_Typed") -> list:
     """Those of the filed rules for which a text has a word that they need, each once, and those that need none."""
-    found = {rule.id: rule for word in filed.keys() & typed.words for rule in filed[word]}
-    return [*filed[""], *found.values()]
+    words = typed.words.intersection(filed)
+    return [*filed[""], *{rule.id: rule for word in words for rule in filed[word]}.values()] if words else filed[""]
 
 
 def _beside(name_rules: Iterable[NameRule]) -> Beside:
@@ -572,9 +571,12 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
             staff[first] = first in roster.first or _as_staff(typed, first, of)
         return staff[first]
 
-    @cache
+    kin: list[bool] = []  # whether the text speaks of "my son", once that was asked
+
     def has_kin() -> bool:
-        return of.kin.search(low) is not None
+        if not kin:
+            kin.append(of.kin.search(low) is not None)
+        return kin[0]
 
     def may_speak(rule: NameRule) -> bool:
         return not rule.chars or rule.chars.search(low, tail if rule.last else 0) is not None
@@ -662,7 +664,7 @@ def _name_places(typed: _Typed, of: Rules) -> list[int]:
         ].isupper():
             places.append(at)
     small = (typed.words & of.begin_given) - of.also_words.keys()
-    if DIMINUTIVE.search(low):
+    if "ito" in low or "ita" in low:
         small |= {word for word in typed.words if word.endswith(DIMINUTIVES)}
     for word in small:
         places += _places(typed, word)
@@ -682,9 +684,11 @@ def _words_before(typed: _Typed, places: Sequence[int]) -> frozenset[str] | None
     """The words before some places, "" for none; None where one of them is far off."""
     found = set()
     for at in places:
-        words = WORD.findall(typed.low, max(0, at - FAR), at)
-        if at > FAR and len(words) < 2:
-            return None
+        words = WORD.findall(typed.low, max(0, at - NEAR), at)
+        if len(words) < 2 and at > NEAR:  # the one may be cut
+            words = WORD.findall(typed.low, max(0, at - FAR), at)
+            if len(words) < 2 and at > FAR:
+                return None
         found.add(plain_digits(words[-1]) if words else "")
     return frozenset(found)
 

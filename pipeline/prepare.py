@@ -4,6 +4,7 @@ Every function takes a batch and gives a batch; nothing of one colours the next.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
@@ -26,13 +27,16 @@ def prepare(typed: pd.DataFrame, staff: Sequence[str] = ()) -> Prepared:
     table = clean(typed)
     repaired = table["text"].tolist()
     redactions = deidentify(repaired, values(table["author"]), staff)
-    questions = values(table["question"])
-    asked = list(dict.fromkeys(question for question in questions if question))  # a survey asks all the same
-    shown = {question: redaction.text for question, redaction in zip(asked, deidentify(asked), strict=True)}
-    reviews = table.drop(columns=["author"]).assign(
-        text=[redaction.text for redaction in redactions], question=[shown.get(question) for question in questions]
-    )
+    questions = [_asked(question) if question else None for question in values(table["question"])]
+    texts = [redaction.text for redaction in redactions]
+    reviews = table.drop(columns=["author"]).assign(text=texts, question=questions)
     return Prepared(reviews, repaired, redactions)
+
+
+@lru_cache(maxsize=10_000)
+def _asked(question: str) -> str:
+    """A question without identifiers. A survey asks the same of everybody."""
+    return deidentify([question])[0].text
 
 
 def prepare_refused(refused: pd.DataFrame, staff: Sequence[str] = ()) -> pd.DataFrame:

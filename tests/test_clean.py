@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import tables
-from pipeline.clean import KEYS, REPAIR, bursts, clean, copied, fold_twins, language, places, repair
+from pipeline.clean import KEYS, REPAIR, bursts, chance_of, clean, copied, fold_twins, language, places, repair
 
 TYPED_AS_MEANT = [
     "DIDNT WORK!!",
@@ -201,3 +201,13 @@ def test_a_burst_is_told_from_an_ordinary_month():
     assert not bursts(table, fold_twins(table)).any()
     table = on_days(*steady, *["2026-09-01"] * 5, *["2026-09-02"] * 3)
     assert bursts(table, fold_twins(table)).tolist() == [False] * len(steady) + [True] * 8
+
+
+@pytest.mark.parametrize(
+    ("least", "mean"), [(1, 0.2), (6, 0.9), (6, 6.0), (40, 55.5), (60, 55.5), (300, 55.5), (900, 800.0)]
+)
+def test_the_chance_of_a_count_is_scipys(least, mean):
+    """Sums of the tail agree with the incomplete gamma function."""
+    from scipy.special import pdtrc
+
+    assert chance_of(least, mean) == pytest.approx(float(pdtrc(least - 1, mean)), rel=1e-9)
