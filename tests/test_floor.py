@@ -25,7 +25,7 @@ def measured(shipped):
 
 def test_no_figure_is_below_its_floor(shipped, measured):
     """Each figure of each model on the held-out authors is at its floor or above."""
-    floors = FLOORS[shipped.name]
+    floors = {name: floor for name, floor in FLOORS[shipped.name].items() if name != "calibration_error"}
     assert {name: measured["figures"][name][0] for name in floors if measured["figures"][name][0] < floors[name]} == {}
 
 
@@ -38,8 +38,9 @@ def test_the_card_says_what_is_measured(shipped, measured):
 
 
 def test_confidence_means_what_it_says(shipped, measured):
-    """Expected calibration error on authors nobody trained on: at most 0.05, overall and per theme."""
-    assert {name: error for name, error in measured["calibration"].items() if error > 0.05} == {}
+    """Expected calibration error on authors nobody trained on, overall and per theme: at its ceiling or below."""
+    ceiling = FLOORS[shipped.name]["calibration_error"]
+    assert {name: error for name, error in measured["calibration"].items() if error > ceiling} == {}
 
 
 def test_the_models_take_little_room():
