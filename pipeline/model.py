@@ -115,6 +115,11 @@ class Model:
         return self.folder.name
 
     @property
+    def version(self) -> str:
+        """Tells one teaching of a model from another: the beginning of its encoder's hash."""
+        return self.about["sha256"][self.encoder.FILES[0]][:12]
+
+    @property
     def thresholds(self) -> dict[str, float]:
         """Probability from which a label counts, per question; set on the calibration authors."""
         return self.about["thresholds"]

@@ -375,7 +375,7 @@ def told_of(model: Model, settings: Settings) -> dict:
         {
             "model": {
                 "name": model.name,
-                "version": about["sha256"]["encoder.onnx"][:12],
+                "version": model.version,
                 "themes": about["measured"]["themes"],
                 "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
                 "figures": about["measured"]["figures"],

@@ -215,6 +215,17 @@ def test_a_report_without_a_run_is_told(tmp_path):
         rewrite(Settings((), tmp_path, MODEL))
 
 
+def test_the_other_model_runs_from_files_to_report(tmp_path, written):
+    """`fast` reads the same files into the same outputs, and finds what is plainly said."""
+    out = tmp_path / "fast"
+    run(Settings((written(*ROWS),), out, MODEL.parent / "fast"))
+    opinions = pd.read_parquet(out / "opinions.parquet")
+    assert ("b", "parking", "negative") in set(
+        opinions[["review_id", "theme", "sentiment"]].itertuples(index=False, name=None)
+    )
+    assert (out / "report" / "report.html").exists()
+
+
 def test_nothing_dated_still_gives_its_tables(tmp_path, written):
     """Reviews without dates are read and kept; there is no month to report, and it is said."""
     outcome = run(Settings((written({"text": "Lovely nurses"}),), tmp_path / "out", MODEL))
