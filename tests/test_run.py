@@ -219,7 +219,7 @@ def test_the_other_model_runs_from_files_to_report(tmp_path, written):
     """`fast` reads the same files into the same outputs, and finds what is plainly said."""
     out = tmp_path / "fast"
     run(Settings((written(*ROWS),), out, MODEL.parent / "fast"))
-    opinions = pd.read_parquet(out / "opinions.parquet")
+    opinions = table(out, "opinions")
     assert ("b", "parking", "negative") in set(
         opinions[["review_id", "theme", "sentiment"]].itertuples(index=False, name=None)
     )

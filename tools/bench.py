@@ -19,7 +19,7 @@ from pipeline.run import Settings, annotate, ingest, latest_month, read_kept, to
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
-REVIEWS = {"default": 1_000, "fast": 5_000}
+REVIEWS = {"default": 1_000, "fast": 3_000}
 
 
 def timed(call):
