@@ -6,4 +6,9 @@ quality managers and a board of quotes for marketing come out. pipeline/run.py i
 each step reads and writes. Start there.
 """
 
+import os
+
+# A worker is a process of its own: more threads for sums this small cost more than they bring, and cost repeatability.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __all__: list[str] = []

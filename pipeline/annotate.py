@@ -12,189 +12,247 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.clean import READ_LANGUAGES
-from pipeline.model import AT, OUTCOME_THEMES, Model, Reading
+from pipeline.model import AT, OUTCOME_THEMES, SLOTS, Model, Reading
 from pipeline.segment import Clause, clauses
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
-from pipeline.tag import bare_answer, name_treatments, safety_signals
-from pipeline.taxonomy import Taxonomy
+from pipeline.tag import Signal, bare_answer, name_treatments, safety_signals
+from pipeline.taxonomy import Label, Taxonomy
+from pipeline.terms import Hit
 
 POSITIVE, NEGATIVE = SENTIMENTS.index("positive"), SENTIMENTS.index("negative")
 UNSURE = 0.5  # below this confidence the overall sentiment is a guess, and the report says "cannot tell"
 
 
+class Opinion(NamedTuple):
+    """A row of OPINIONS to be."""
+
+    theme: str
+    treatment: str | None
+    sentiment: str
+    score: float
+    confidence: float
+    place: Clause
+    found_by: str
+
+
+class Mention(NamedTuple):
+    """A row of MENTIONS to be."""
+
+    treatment: str
+    received: bool
+    confidence: float
+    place: Clause | Hit
+    found_by: str
+
+
+class Escalation(NamedTuple):
+    """A row of ESCALATIONS to be."""
+
+    reason: str
+    confidence: float
+    place: Clause | Signal
+    found_by: str
+
+
 class Read(NamedTuple):
-    """One review as understood: rows for the four tables, without its review_id."""
+    """One review as understood."""
 
     overall: str | None
     score: float | None
     confidence: float | None
-    opinions: list[dict]
-    mentions: list[dict]
-    escalations: list[dict]
+    opinions: list[Opinion]
+    mentions: list[Mention]
+    escalations: list[Escalation]
 
 
 NOTHING = Read(None, None, None, [], [], [])
+Places = dict[tuple[int, int], Clause]  # (review, slot) → the clause where the slot looked most
 
 
-def strongest(spans: Sequence[Clause], reading: Reading, slot: str) -> Clause | None:
-    """The clause where a slot looked most."""
-    if not spans:
-        return None
-    weights = reading.weights[AT[slot]]
-    middle = reading.offsets.mean(axis=1)
+class Likely(NamedTuple):
+    """Where the model is sure enough to speak, for a batch: yes or no in the shape of the Reading."""
+
+    presence: np.ndarray
+    mention: np.ndarray
+    escalate: np.ndarray
+    outcome: np.ndarray
+
+
+def likely_of(reading: Reading, thresholds) -> Likely:
+    """A reading against the model's thresholds."""
+    return Likely(
+        reading.presence >= np.array([thresholds[f"theme:{theme}"] for theme in THEMES], np.float32),
+        reading.mention >= np.float32(thresholds["mention"]),
+        reading.escalate >= np.array([thresholds[f"escalate:{reason}"] for reason in REASONS], np.float32),
+        reading.outcome[..., 0] < np.float32(1 - thresholds["outcome"]),
+    )
+
+
+def places_of(likely: Likely, reading: Reading, texts: Sequence[str]) -> Places:
+    """The evidence for all that is likely: of the clauses of the review the one where the slot looked most."""
+    asked = np.zeros((len(texts), len(SLOTS)), bool)
+    for kind, keys in (("theme", likely.presence), ("mention", likely.mention), ("escalate", likely.escalate)):
+        first = next(at for at, slot in enumerate(SLOTS) if slot.startswith(kind))
+        asked[:, first : first + keys.shape[1]] = keys
+    asked[:, AT[f"outcome:{TREATMENTS[0]}:{OUTCOME_THEMES[0]}"] :] = likely.outcome.reshape(len(texts), -1)
+    spans = [
+        clauses(text) if any_asked else [Clause(0, 1)]
+        for text, any_asked in zip(texts, asked.any(axis=1).tolist(), strict=True)
+    ]
+    return strongest(asked, reading, spans)
+
+
+def strongest(asked, reading: Reading, spans: Sequence[Sequence[Clause]]) -> Places:
+    """Of each review's clauses the one where a slot looked most, of equals the first. `asked`: (reviews, slots), yes or no."""
+    every = [span for own in spans for span in own]
+    # the texts of a batch as one line: what stands in a review is moved behind all that stands in the one before it
+    width = 1 + max(int(reading.offsets.max()), max(span.end for span in every))
+    owner = np.repeat(np.arange(len(spans)), [len(own) for own in spans])
+    first = np.searchsorted(owner, np.arange(len(spans)))
+    starts = np.array([span.start for span in every]) + owner * width
     real = reading.offsets[:, 1] > reading.offsets[:, 0]
-    starts = np.array([span.start for span in spans])
-    where = np.clip(np.searchsorted(starts, middle, side="right") - 1, 0, len(spans) - 1)
-    mass = np.bincount(where[real], weights=weights[real], minlength=len(spans))
-    return spans[int(mass.argmax())]
+    review = np.repeat(np.arange(len(spans)), np.diff(reading.first))[real]
+    middle = reading.offsets[real].sum(axis=1) / 2 + review * width
+    clause = np.maximum(np.searchsorted(starts, middle, side="right") - 1, first[review])
+    places = {}
+    for slot in np.flatnonzero(asked.any(axis=0)).tolist():
+        mass = np.bincount(clause, weights=reading.weights[slot, real], minlength=len(every))
+        most = np.flatnonzero(mass == np.maximum.reduceat(mass, first)[owner])
+        reviews = np.flatnonzero(asked[:, slot])
+        chosen = most[np.searchsorted(owner[most], reviews)]
+        places.update({(at, slot): every[which] for at, which in zip(reviews.tolist(), chosen.tolist(), strict=True)})
+    return places
 
 
-def opinion(theme, treatment, chances, presence, place, text, found_by):
-    """A row of OPINIONS. `chances`: a probability per sentiment."""
-    best = int(np.argmax(chances))
-    return {
-        "theme": theme,
-        "treatment": treatment,
-        "sentiment": SENTIMENTS[best],
-        "score": round(float(chances[POSITIVE] - chances[NEGATIVE]), 4),
-        "confidence": round(float(presence * chances[best]), 4),
-        "evidence": text[place.start : place.end],
-        "start": place.start,
-        "end": place.end,
-        "found_by": found_by,
-    }
+def told(chances, presence=1.0):
+    """Likeliest sentiment, score and confidence of many things, a list each. `chances`: a probability per sentiment."""
+    return (
+        [SENTIMENTS[which] for which in chances.argmax(axis=1).tolist()],
+        np.round((chances[:, POSITIVE] - chances[:, NEGATIVE]).astype(float), 4).tolist(),
+        np.round((presence * chances.max(axis=1)).astype(float), 4).tolist(),
+    )
 
 
-def treatments_of(text, named, reading, spans, model):
-    """A row of MENTIONS per treatment: by its terms, or where none is named by an unmistakable description."""
-    rows = []
-    for at, treatment in enumerate(TREATMENTS):
+def aspects_of(reading: Reading, likely: Likely, places: Places, found_by: str) -> list[list[Opinion]]:
+    """What each review says of each theme."""
+    found = [[] for _ in likely.presence]
+    said = told(reading.sentiment[likely.presence], reading.presence[likely.presence])
+    for (at, which), *judged in zip(np.argwhere(likely.presence).tolist(), *said, strict=True):
+        found[at].append(Opinion(THEMES[which], None, *judged, places[at, which], found_by))
+    return found
+
+
+def outcomes_of(reading: Reading, likely: Likely, places: Places, found_by: str) -> list[list[Opinion]]:
+    """What each review says of each treatment's efficacy and side effects, asked of it by name."""
+    found = [[] for _ in likely.outcome]
+    chances = reading.outcome[likely.outcome]
+    said = told(chances[:, 1:] / chances[:, 1:].sum(axis=1, keepdims=True), 1 - chances[:, 0])
+    for (at, of, what), *judged in zip(np.argwhere(likely.outcome).tolist(), *said, strict=True):
+        treatment, theme = TREATMENTS[of], OUTCOME_THEMES[what]
+        place = places[at, AT[f"outcome:{treatment}:{theme}"]]
+        found[at].append(Opinion(theme, treatment, *judged, place, found_by))
+    return found
+
+
+def mentions_of(at: int, named, reading: Reading, likely: Likely, places: Places, found_by: str) -> list[Mention]:
+    """The treatments a review speaks of: by their terms, or where none is named by an unmistakable description."""
+    found = []
+    for which, treatment in enumerate(TREATMENTS):
         if treatment in named:
-            place, found_by, sure = named[treatment][0], "terms", 1.0
-        elif reading.mention[at] >= model.thresholds["mention"]:
-            place, found_by, sure = strongest(spans, reading, f"mention:{treatment}"), model.name, reading.mention[at]
+            place, finder, sure = named[treatment][0], "terms", 1.0
+        elif likely.mention[at, which]:
+            place, finder, sure = places[at, AT[f"mention:{treatment}"]], found_by, reading.mention[at, which]
         else:
             continue
-        received = float(reading.received[at])
-        rows.append(
-            {
-                "treatment": treatment,
-                "received": received >= 0.5,
-                "confidence": round(float(sure * max(received, 1 - received)), 4),
-                "evidence": text[place.start : place.end],
-                "start": place.start,
-                "end": place.end,
-                "found_by": found_by,
-            }
-        )
-    return rows
+        received = float(reading.received[at, which])
+        confidence = round(float(sure * max(received, 1 - received)), 4)
+        found.append(Mention(treatment, received >= 0.5, confidence, place, finder))
+    return found
 
 
-def verdicts(text, mentions, aspects, reading, spans, model):
-    """Each received treatment's own verdict: rows of OPINIONS with a treatment.
+def verdicts(mentions: list[Mention], aspects: list[Opinion], outcomes: list[Opinion]) -> list[Opinion]:
+    """Each received treatment's own verdict.
 
     With one treatment had and no other named, what is said of efficacy and side effects is said of it. Otherwise the
-    model is asked of each treatment by name, and where the text does not tie an outcome to one there is no row.
+    model is asked of each treatment by name, and where the text does not tie an outcome to one there is none.
     """
-    had = [row["treatment"] for row in mentions if row["received"]]
-    rows = []
+    had = {mention.treatment for mention in mentions if mention.received}
     if len(had) == 1 and len(mentions) == 1:
-        for row in aspects:
-            if row["theme"] in OUTCOME_THEMES:
-                rows.append({**row, "treatment": had[0], "found_by": "only treatment"})
-        return rows
-    for treatment in had:
-        for what, theme in enumerate(OUTCOME_THEMES):
-            chances = reading.outcome[TREATMENTS.index(treatment), what]
-            if chances[0] < 1 - model.thresholds["outcome"]:
-                place = strongest(spans, reading, f"outcome:{treatment}:{theme}")
-                rows.append(
-                    opinion(theme, treatment, chances[1:] / chances[1:].sum(), 1 - chances[0], place, text, model.name)
-                )
-    return rows
+        treatment = mentions[0].treatment
+        return [
+            aspect._replace(treatment=treatment, found_by="only treatment")
+            for aspect in aspects
+            if aspect.theme in OUTCOME_THEMES
+        ]
+    return [outcome for outcome in outcomes if outcome.treatment in had]
 
 
-def escalations_of(text, reading, spans, model):
-    """A row of ESCALATIONS per reason: a rule's, or the model's where no rule speaks."""
+def escalations_of(at: int, text: str, reading: Reading, likely: Likely, places: Places, found_by: str):
+    """The reasons to act on a review: a rule's, or the model's where no rule speaks."""
     signals = {signal.reason: signal for signal in safety_signals(text)}
-    rows = []
-    for at, reason in enumerate(REASONS):
+    found = []
+    for which, reason in enumerate(REASONS):
         if reason in signals:
-            place, found_by, sure = signals[reason], signals[reason].found_by, max(0.5, float(reading.escalate[at]))
-        elif reading.escalate[at] >= model.thresholds[f"escalate:{reason}"]:
-            place, found_by, sure = (
-                strongest(spans, reading, f"escalate:{reason}"),
-                model.name,
-                float(reading.escalate[at]),
-            )
-        else:
-            continue
-        rows.append(
-            {
-                "reason": reason,
-                "confidence": round(sure, 4),
-                "evidence": text[place.start : place.end],
-                "start": place.start,
-                "end": place.end,
-                "found_by": found_by,
-            }
-        )
-    return rows
+            signal, sure = signals[reason], max(0.5, float(reading.escalate[at, which]))
+            found.append(Escalation(reason, round(sure, 4), signal, signal.found_by))
+        elif likely.escalate[at, which]:
+            sure = round(float(reading.escalate[at, which]), 4)
+            found.append(Escalation(reason, sure, places[at, AT[f"escalate:{reason}"]], found_by))
+    return found
 
 
-def own_themes_of(text, taxonomy, spans):
-    """(theme, clause) for every theme a clinic added whose terms a clause holds; the first clause speaks."""
-    for key, label in taxonomy.own_themes.items():
-        hits = label.found.find(text)
-        if hits:
-            yield key, next((span for span in spans if span.start <= hits[0].start < span.end), spans[0])
+def own_themes_of(text: str, own: dict[str, Label]) -> list[tuple[str, Clause]]:
+    """Every theme a clinic added whose terms a text holds, with the first clause that does."""
+    named = [(key, hits[0].start) for key, label in own.items() if (hits := label.found.find(text))]
+    spans = clauses(text) if named else []
+    return [(key, next((span for span in spans if span.start <= start < span.end), spans[0])) for key, start in named]
 
 
 def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Model, taxonomy: Taxonomy) -> list[Read]:
-    """One Read per text."""
-    named = [name_treatments(text, taxonomy) for text in texts]
+    """One Read per text, none of them blank."""
+    if not texts:
+        return []
+    names, own = [name_treatments(text, taxonomy) for text in texts], taxonomy.own_themes
+    reading = model.read(texts, questions, names)
+    likely = likely_of(reading, model.thresholds)
+    places = places_of(likely, reading, texts)
+    aspects = aspects_of(reading, likely, places, model.name)
+    outcomes = outcomes_of(reading, likely, places, model.name)
     found = []
     asked_again = []  # clauses of a clinic's own themes: read by themselves for their sentiment
-    for at, (text, reading) in enumerate(zip(texts, model.read(texts, questions, named), strict=True)):
-        spans = clauses(text)
-        if not spans:
-            found.append(NOTHING)
-            continue
-        if answered := bare_answer(text, questions[at]):
+    for at, (text, question, *overall) in enumerate(zip(texts, questions, *told(reading.overall), strict=True)):
+        if answered := bare_answer(text, question):
             found.append(Read(answered, {"positive": 1.0, "negative": -1.0}.get(answered, 0.0), 1.0, [], [], []))
             continue
-        aspects = [
-            opinion(
-                theme,
-                None,
-                reading.sentiment[which],
-                reading.presence[which],
-                strongest(spans, reading, f"theme:{theme}"),
-                text,
-                model.name,
-            )
-            for which, theme in enumerate(THEMES)
-            if reading.presence[which] >= model.thresholds[f"theme:{theme}"]
-        ]
-        mentions = treatments_of(text, named[at], reading, spans, model)
-        chances = reading.overall
-        asked_again += [(at, theme, place) for theme, place in own_themes_of(text, taxonomy, spans)]
-        found.append(
-            Read(
-                SENTIMENTS[int(chances.argmax())],
-                round(float(chances[POSITIVE] - chances[NEGATIVE]), 4),
-                round(float(chances.max()), 4),
-                aspects + verdicts(text, mentions, aspects, reading, spans, model),
-                mentions,
-                escalations_of(text, reading, spans, model),
-            )
-        )
+        asked_again += [(at, theme, place) for theme, place in (own_themes_of(text, own) if own else ())]
+        mentions = mentions_of(at, names[at], reading, likely, places, model.name)
+        opinions = aspects[at] + verdicts(mentions, aspects[at], outcomes[at])
+        escalations = escalations_of(at, text, reading, likely, places, model.name)
+        found.append(Read(*overall, opinions, mentions, escalations))
     if asked_again:
         pieces = [texts[at][place.start : place.end] for at, _, place in asked_again]
-        readings = model.read(pieces, [None] * len(pieces), [{}] * len(pieces))
-        for (at, theme, place), reading in zip(asked_again, readings, strict=True):
-            found[at].opinions.append(opinion(theme, None, reading.overall, 1.0, place, texts[at], "terms"))
+        again = told(model.read(pieces, [None] * len(pieces), [{}] * len(pieces)).overall)
+        for (at, theme, place), *judged in zip(asked_again, *again, strict=True):
+            found[at].opinions.append(Opinion(theme, None, *judged, place, "terms"))
     return found
+
+
+def rows_of(kind: str, ids: Sequence[str], texts: Sequence[str], read: Sequence[Read]) -> dict[str, list]:
+    """The columns of OPINIONS, MENTIONS or ESCALATIONS, each with its evidence."""
+    rows = [
+        (review_id, text[row.place.start : row.place.end], row)
+        for review_id, text, one in zip(ids, texts, read, strict=True)
+        for row in getattr(one, kind)
+    ]
+    fields = {"opinions": Opinion, "mentions": Mention, "escalations": Escalation}[kind]._fields
+    columns = {name: [row[at] for _, _, row in rows] for at, name in enumerate(fields)}
+    places = columns.pop("place")
+    return columns | {
+        "review_id": [review_id for review_id, _, _ in rows],
+        "evidence": [evidence for _, evidence, _ in rows],
+        "start": [place.start for place in places],
+        "end": [place.end for place in places],
+    }
 
 
 def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> tables.Annotations:
@@ -216,23 +274,14 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
         read[at] = result
     ids = reviews["review_id"].tolist()
 
-    def rows(name):
-        return [
-            {"review_id": review_id, **row}
-            for review_id, result in zip(ids, read, strict=True)
-            for row in getattr(result, name)
-        ]
-
     annotated = reviews.assign(
         overall=[result.overall for result in read],
         score=[result.score for result in read],
         confidence=[result.confidence for result in read],
-        treatments=[[row["treatment"] for row in result.mentions] for result in read],
-        received=[[row["treatment"] for row in result.mentions if row["received"]] for result in read],
-        themes=[
-            list(dict.fromkeys(row["theme"] for row in result.opinions if row["treatment"] is None)) for result in read
-        ],
-        escalate=[[row["reason"] for row in result.escalations] for result in read],
+        treatments=[[row.treatment for row in result.mentions] for result in read],
+        received=[[row.treatment for row in result.mentions if row.received] for result in read],
+        themes=[list(dict.fromkeys(row.theme for row in result.opinions if row.treatment is None)) for result in read],
+        escalate=[[row.reason for row in result.escalations] for result in read],
         flags=[
             [
                 *flags,
@@ -244,7 +293,7 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
     )
     return tables.Annotations(
         tables.frame(annotated, tables.REVIEWS),
-        tables.frame(rows("opinions"), tables.OPINIONS),
-        tables.frame(rows("mentions"), tables.MENTIONS),
-        tables.frame(rows("escalations"), tables.ESCALATIONS),
+        tables.frame(rows_of("opinions", ids, texts, read), tables.OPINIONS),
+        tables.frame(rows_of("mentions", ids, texts, read), tables.MENTIONS),
+        tables.frame(rows_of("escalations", ids, texts, read), tables.ESCALATIONS),
     )

@@ -13,7 +13,10 @@ that the vector a head judges and the words shown as evidence are the same thing
 
 import hashlib
 import json
+from bisect import bisect_left, bisect_right
 from functools import cached_property
+from itertools import chain, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,11 +47,11 @@ class ModelError(Fault):
 
 
 class Reading(NamedTuple):
-    """What the model saw in one review. Probabilities are calibrated.
+    """What the model saw in n reviews. Probabilities are calibrated.
 
-    presence (8,) by THEMES; sentiment (8, 4) by SENTIMENTS; overall (4,); escalate (3,) by REASONS; mention and received
-    (3,) by TREATMENTS; outcome (3, 2, 5): absent, then SENTIMENTS; weights (slots, tokens): where each slot looked;
-    offsets (tokens, 2): where each token stands in the text.
+    presence (n, 8) by THEMES; sentiment (n, 8, 4) by SENTIMENTS; overall (n, 4); escalate (n, 3) by REASONS; mention and
+    received (n, 3) by TREATMENTS; outcome (n, 3, 2, 5): absent, then SENTIMENTS; weights (slots, tokens): where each slot
+    looked; offsets (tokens, 2): where each token stands in its text; first (n + 1): where each review's tokens begin.
     """
 
     presence: np.ndarray
@@ -60,6 +63,10 @@ class Reading(NamedTuple):
     outcome: np.ndarray
     weights: np.ndarray
     offsets: np.ndarray
+    first: np.ndarray
+
+
+JUDGED = Reading._fields[:7]  # what is judged of a review as a whole
 
 
 class Window(NamedTuple):
@@ -100,11 +107,11 @@ def windows(tokenizer, texts, questions, mentions):
             part, places = ids[first : first + room], spans[first : first + room]
             offsets = [(0, 0)] * len(lead) + places + [(0, 0)]
             mentioned = np.zeros((len(TREATMENTS), len(offsets)), np.float32)
-            for which, treatment in enumerate(TREATMENTS):
-                for hit in mentions[review].get(treatment, ()):
-                    for at, (start, stop) in enumerate(offsets):
-                        if start < hit.end and hit.start < stop:
-                            mentioned[which, at] = 1
+            for treatment, hits in mentions[review].items():
+                for hit in hits:
+                    begun = bisect_left(places, hit.end, key=itemgetter(0))  # tokens stand in order
+                    ended = bisect_right(places, hit.start, key=itemgetter(1))
+                    mentioned[TREATMENTS.index(treatment), len(lead) + ended : len(lead) + begun] = 1
             yield Window(
                 review,
                 [*lead, *part, end],
@@ -226,11 +233,9 @@ class Model:
         seen = [self.session.run(None, padded([window])) for window in items]
         return np.concatenate([vectors for vectors, _ in seen]), [weights[0] for _, weights in seen]
 
-    def read(self, texts, questions, mentions) -> list[Reading]:
-        """One Reading per text. `questions`: what a survey asked, or None. `mentions`: treatment → places, by rule."""
+    def read(self, texts, questions, mentions) -> Reading:
+        """What is in some texts, at least one. `questions`: what a survey asked, or None. `mentions`: treatment → places, by rule."""
         items = list(windows(self.tokenizer, texts, questions, mentions))
-        if not items:
-            return []
         vectors, weights = self.encode(items)
         themes = vectors[:, : len(THEMES)]
         presence = sigmoid(
@@ -261,60 +266,64 @@ class Model:
             ],
             axis=1,
         )
-        parts = [
-            Reading(
-                presence[at],
-                sentiment[at],
-                overall[at],
-                yes["escalate"][at],
-                yes["mention"][at],
-                received[at],
-                outcome[at],
-                weights[at],
-                np.array(window.offsets),
+        offsets = np.fromiter(chain.from_iterable(chain(*(window.offsets for window in items))), np.int64).reshape(
+            -1, 2
+        )
+        ends = np.cumsum([len(window.offsets) for window in items])
+        seen = Reading(
+            *(presence, sentiment, overall, yes["escalate"], yes["mention"], received, outcome),
+            np.concatenate(weights, axis=1),
+            offsets,
+            np.concatenate([[0], ends]),
+        )
+        return seen if len(items) == len(texts) else joined(seen, np.array([window.review for window in items]))
+
+
+def joined(seen: Reading, review) -> Reading:
+    """A reading of windows as one of reviews: what any window found is there, the surest speaks for the rest.
+
+    `review`: which each window is of, in order.
+    """
+    begin = np.flatnonzero(np.diff(review, prepend=-1))  # every review's first window
+    weights = seen.weights.copy()
+    whole = seen._replace(**{name: getattr(seen, name)[begin] for name in JUDGED}, weights=weights)
+    for at, (one, other) in enumerate(pairwise([*begin, len(review)])):
+        if other - one > 1:
+            parts = Reading(
+                *(getattr(seen, name)[one:other] for name in JUDGED), None, None, seen.first[one : other + 1]
             )
-            for at, window in enumerate(items)
-        ]
-        grouped = [[] for _ in texts]
-        for window, part in zip(items, parts, strict=True):
-            grouped[window.review].append(part)
-        return [whole(group) for group in grouped]
+            judged, share = joined_one(parts)
+            for name, values in judged.items():
+                getattr(whole, name)[at] = values
+            for part, (start, end) in enumerate(pairwise(parts.first)):
+                weights[:, start:end] *= share[part][:, None]
+    return whole._replace(first=seen.first[[*begin, len(review)]])
 
 
-def whole(parts: list[Reading]) -> Reading:
-    """The windows of one long review as one reading: what any window found is there, the surest speaks for the rest."""
-    if len(parts) == 1:
-        return parts[0]
-    lengths = np.array([len(part.offsets) for part in parts], np.float32)
+def joined_one(parts: Reading):
+    """The windows of one long review: its judgements by name, and what share each window's weights have, slot by slot."""
+    lengths = np.diff(parts.first).astype(np.float32)
 
     def surest(values, doubt):
-        return np.stack([part for part in values])[np.argmin(doubt, axis=0), np.arange(doubt.shape[1])]
+        return values[np.argmin(doubt, axis=0), np.arange(doubt.shape[1])]
 
-    presence = np.stack([part.presence for part in parts])
-    absent = np.stack([part.outcome[..., 0].reshape(-1) for part in parts])
-    outcomes = surest([part.outcome.reshape(-1, 1 + len(SENTIMENTS)) for part in parts], absent)
-    received = np.stack([part.received for part in parts])
+    absent = parts.outcome[..., 0].reshape(len(lengths), -1)
+    outcomes = surest(parts.outcome.reshape(len(lengths), -1, 1 + len(SENTIMENTS)), absent)
     # a slot looks where it was surest: each window's weights count as much as what it found there
     sure = np.concatenate(
         [
-            presence,
-            np.broadcast_to(lengths[:, None] / lengths.sum(), (len(parts), 1)),
-            np.stack([part.escalate for part in parts]),
-            np.stack([part.mention for part in parts]),
-            received,
+            parts.presence,
+            np.broadcast_to(lengths[:, None] / lengths.sum(), (len(lengths), 1)),
+            parts.escalate,
+            parts.mention,
+            parts.received,
             1 - absent,
         ],
         axis=1,
     )
-    share = (sure == sure.max(axis=0)).astype(np.float32)
-    return Reading(
-        presence.max(axis=0),
-        surest([part.sentiment for part in parts], 1 - presence),
-        np.average(np.stack([part.overall for part in parts]), axis=0, weights=lengths),
-        np.stack([part.escalate for part in parts]).max(axis=0),
-        np.stack([part.mention for part in parts]).max(axis=0),
-        received.max(axis=0),
-        outcomes.reshape(parts[0].outcome.shape),
-        np.concatenate([part.weights * share[at][:, None] for at, part in enumerate(parts)], axis=1),
-        np.concatenate([part.offsets for part in parts]),
-    )
+    judged = {name: getattr(parts, name).max(axis=0) for name in ("presence", "escalate", "mention", "received")} | {
+        "sentiment": surest(parts.sentiment, 1 - parts.presence),
+        "overall": np.average(parts.overall, axis=0, weights=lengths),
+        "outcome": outcomes.reshape(parts.outcome.shape[1:]),
+    }
+    return judged, (sure == sure.max(axis=0)).astype(np.float32)

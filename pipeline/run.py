@@ -407,7 +407,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
                 "notes": ingested.notes,
                 "libraries": {
                     name: version(name)
-                    for name in ("pandas", "pyarrow", "scikit-learn", "nltk", "onnxruntime", "tokenizers", "ftfy")
+                    for name in ("pandas", "pyarrow", "scikit-learn", "onnxruntime", "tokenizers", "ftfy")
                 },
             },
         )

@@ -148,7 +148,7 @@ class Annotations(NamedTuple):
 
 
 def frame(rows, schema):
-    """A table of `schema`'s columns and types from dicts (absent keys are null) or another table."""
+    """A table of `schema`'s columns and types from dicts (absent keys are null), a dict of columns, or another table."""
     if isinstance(rows, pd.DataFrame):
         lacking = {
             name: pd.Series([None] * len(rows), index=rows.index, dtype=object)
@@ -156,6 +156,8 @@ def frame(rows, schema):
             if name not in rows
         }
         table = pa.Table.from_pandas(rows.assign(**lacking)[schema.names], schema=schema, preserve_index=False)
+    elif isinstance(rows, dict):
+        table = pa.Table.from_pydict(rows, schema=schema)
     else:
         table = pa.Table.from_pylist(list(rows), schema=schema)
     return table.to_pandas(types_mapper=pd.ArrowDtype)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pipeline.segment import sentences
 from pipeline.taxonomy import Taxonomy
-from pipeline.terms import Hit, Terms
+from pipeline.terms import Hit, Lists, Terms
 
 WORDS_AHEAD = (
     6  # how far a denial reaches: "no headache, nausea or chest pain" does, "no idea where to park, then …" not
@@ -57,8 +57,7 @@ class SafetyRule(NamedTuple):
 
 def name_treatments(text: str, taxonomy: Taxonomy) -> dict[str, list[Hit]]:
     """Treatment → every place that names it, for the treatments named at all."""
-    places = {key: label.found.find(text) for key, label in taxonomy.treatments.items()}
-    return {key: hits for key, hits in places.items() if hits}
+    return dict(taxonomy.named.find(text))
 
 
 @cache
@@ -111,6 +110,12 @@ def safety_rules() -> tuple[SafetyRule, ...]:
     )
 
 
+@cache
+def _cues() -> Lists:
+    """The cues of every rule, by the rule's place in the file."""
+    return Lists({at: rule.found for at, rule in enumerate(safety_rules())})
+
+
 def _last_words(text: str, start: int, hit: Hit) -> str:
     """What stands shortly ahead of a cue in its sentence, from the last turn on."""
     for turn in TURN.finditer(text, start, hit.end):
@@ -140,11 +145,12 @@ def _stands(rule: SafetyRule, text: str, hit: Hit, spans) -> bool:
 def safety_signals(text: str) -> list[Signal]:
     """At most one signal per reason, in the order of the text: the first place of the first rule that stands."""
     found, spans = {}, None
-    for rule in safety_rules():
+    for at, hits in _cues().find(text):
+        rule = safety_rules()[at]
         if rule.reason in found or rule.yields_to in found:
             continue
-        for hit in rule.found.find(text):
-            spans = spans or sentences(text)
+        spans = spans or sentences(text)
+        for hit in hits:
             if _stands(rule, text, hit, spans):
                 found[rule.reason] = Signal(rule.reason, hit.start, hit.end, f"rule {rule.key}")
                 break

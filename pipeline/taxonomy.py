@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pipeline.faults import Fault
 from pipeline.tables import THEMES, TREATMENTS
-from pipeline.terms import Terms
+from pipeline.terms import Lists, Terms, compiled
 
 KEYS = {"name", "means", "terms", "unless", "hits", "misses"}
 
@@ -34,6 +34,7 @@ class Taxonomy(NamedTuple):
 
     treatments: dict[str, Label]
     themes: dict[str, Label]
+    named: Lists  # what names each treatment
     fingerprint: str
 
     @property
@@ -63,11 +64,13 @@ def faults_of(kind: str, key: str, entry: dict) -> list[str]:
     if not lists["terms"] and (kind == "treatment" or key not in THEMES):
         return [f"{where} has no 'terms', and no model was taught it, so nothing would ever be found"]
     try:
-        found = Terms(lists["terms"], lists["unless"])
+        for term in lists["terms"] + lists["unless"]:
+            compiled(term)
     except re.error as error:
         return [f"{where} has a term that cannot be read: {error}"]
     if not lists["terms"]:
         return []
+    found = Terms(lists["terms"], lists["unless"])
     faults += [f"{where} does not find its own hit: {hit!r}" for hit in lists["hits"] if not found.find(hit)]
     faults += [f"{where} finds what it is to miss: {miss!r}" for miss in lists["misses"] if found.find(miss)]
     return faults
@@ -110,4 +113,6 @@ def load(path: Path | None = None) -> Taxonomy:
         }
 
     content = json.dumps(entries, sort_keys=True, ensure_ascii=False).encode()
-    return Taxonomy(labels(treatments), labels(themes), hashlib.sha256(content).hexdigest())
+    treatments, themes = labels(treatments), labels(themes)
+    named = Lists({key: label.found for key, label in treatments.items()})
+    return Taxonomy(treatments, themes, named, hashlib.sha256(content).hexdigest())

@@ -11,15 +11,20 @@ A term is what a person would write down:
 
 `unless` holds the exceptions: a hit that overlaps one of them does not count.
 
-Lists run to a thousand terms, and most have nothing to do with a given text. So each term is filed under a word that it
-cannot do without, and only the terms whose word stands in the text are tried.
+Lists run to a thousand terms, and most have nothing to do with a given text. So every term is filed under the words that
+it cannot do without, a word that is met is looked up once and remembered, and only the terms all of whose words stand in
+the text are tried. Several lists can share one such look at a text (Lists).
 """
 
 import re
-from functools import lru_cache
+import tomllib
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cache, cached_property
+from importlib.resources import files
 from typing import NamedTuple
 
 APOSTROPHE = "['’ʼ`´]?"
+EVERYDAY = frozenset(tomllib.loads((files("pipeline") / "resources" / "everyday.toml").read_text("utf-8"))["words"])
 TOKEN = re.compile(r" \.\. |\s+|\*|\(|\)|\||\?|['’]|\w+|[^\s*()|?'’\w]")
 
 
@@ -31,14 +36,16 @@ class Hit(NamedTuple):
 
 
 class Needed(NamedTuple):
-    """Words without which a term cannot match: one of `whole`, or a word that begins with one of `begun`."""
+    """What a term cannot match without: one of the words `whole`, or a word that begins with one of `begun`."""
 
     whole: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
 
     @property
-    def shortest(self) -> int:
-        return min(map(len, self.whole | self.begun), default=0)
+    def common(self) -> float:
+        """How often a text may meet it, roughly: everyday words do, and short words more than long ones."""
+        lengths = [(word, len(word)) for word in self.whole] + [(word, len(word) - 1) for word in self.begun]
+        return sum((10 if word in EVERYDAY else 1) * 0.7**length for word, length in lengths)
 
 
 def pattern(term: str) -> str:
@@ -63,11 +70,15 @@ def pattern(term: str) -> str:
         else:
             out.append(re.escape(piece))
     body = "".join(out)
-    left = r"(?<!\w)" if term[0].isalnum() or term[0] in "(*" else ""
-    right = r"(?!\w)" if term[-1].isalnum() or term[-1] in ")*?" else ""
+    left, right = (guard if bound else "" for guard, bound in zip((r"(?<!\w)", r"(?!\w)"), _bounds(term), strict=True))
     if len(term) <= 2 and term.isupper():
         body = f"(?-i:{body})"
     return f"{left}(?:{body}){right}"
+
+
+def _bounds(term: str) -> tuple[bool, bool]:
+    """Whether a term begins and ends where a word does."""
+    return term[0].isalnum() or term[0] in "(*", term[-1].isalnum() or term[-1] in ")*?"
 
 
 def compile_terms(terms) -> re.Pattern:
@@ -75,116 +86,270 @@ def compile_terms(terms) -> re.Pattern:
     return re.compile("|".join(pattern(term) for term in sorted(terms, key=len, reverse=True)), re.IGNORECASE)
 
 
-def needed(term: str) -> Needed | None:
-    """The words that a term cannot do without, the longest it has; None where there is none to file it under."""
+@cache
+def compiled(term: str) -> re.Pattern:
+    """The pattern of one term, compiled when it is first tried. Raises re.error for a term that is no pattern."""
+    return re.compile(pattern(term), re.IGNORECASE)
+
+
+def needed(term: str) -> list[Needed]:
+    """All that a term cannot do without, as far as it can be seen; nothing where the term must always be tried."""
     if term.startswith("re:"):
-        return None
+        return _needed_of(["(", *_told(term[3:]), ")", "*"], 0, False)[0]
     tokens = [token.group() for token in TOKEN.finditer(term)]
-    return _needed_of(tokens, 0)[0]
+    bounded_left, bounded_right = _bounds(term)
+    return _needed_of(tokens if bounded_right else ["(", *tokens, ")", "*"], 0, bounded_left)[0]
 
 
-def _needed_of(tokens: list[str], at: int) -> tuple[Needed | None, int]:
-    """What a sequence needs, up to its closing parenthesis; and where it ends."""
-    best, alternatives = None, []
-    while at < len(tokens):
-        piece = tokens[at]
-        if piece == ")":
-            break
-        if piece == "|":
-            alternatives.append(best)
-            best, at = None, at + 1
-            continue
-        joined = lambda place: 0 <= place < len(tokens) and (tokens[place] in "'’*()?" or tokens[place].isalnum())  # noqa: E731
-        if piece == "(":
-            found, end = _needed_of(tokens, at + 1)
-            optional = tokens[end + 1 : end + 2] == ["?"]
-            # a group that touches a word is only a part of it: "(un)kind"
-            if optional or _touches(tokens, at - 1) or _touches(tokens, end + 1):
-                found = None
-            at = end + 1
+# A regular expression piece by piece: what looks around, a group, its end and how often, a class, blanks, a count, a mark.
+PIECE = re.compile(
+    r"\(\?<?[=!]|\((?:\?(?:-i)?:)?|\)(?:[*?]|\{[0,][^}]*\})?|\[\^?\]?(?:\\.|[^\]\\])*\]"
+    r"|(?:\\.|\s)(?:[*+?]|\{[^}]*\})?|\{[^}]*\}|."
+)
+PARTED = re.compile(r"\\b|(?:\\[s\W]|\s)\+?")
+MARKS = {rf"\{mark}" for mark in ".,:;/$%&#@+-"}
+UNTOLD = re.compile(r"\(\?(?!:|-i:|<?[=!])")
+
+
+def _told(expression: str) -> list[str]:
+    """A regular expression in the tokens of a term: words, blanks, groups, and a star where no word can be told."""
+    if UNTOLD.search(expression):
+        return ["*"]
+    tokens, looking = [], 0
+    for piece in PIECE.findall(expression):
+        last = tokens[-1] if tokens else ""
+        if looking or piece in ("(?=", "(?!", "(?<=", "(?<!"):  # what looks around holds no word of the match
+            looking += piece.startswith("(") - piece.startswith(")")
+            tokens.append("*")
+        elif piece[0] in "()":
+            tokens += [piece[0], "?"] if piece[0] == ")" and len(piece) > 1 else [piece[0]]
+        elif piece == "|" or (piece.isalnum() and not last.isalnum()):
+            tokens.append(piece)
         elif piece.isalnum():
-            star = tokens[at + 1 : at + 2] == ["*"]
-            alone = not joined(at - 1) or tokens[at - 1] in "(|"
-            after = at + 2 if star else at + 1
-            ended = not joined(after) or tokens[after] == ")"
-            word = frozenset([piece.lower()])
-            found = (Needed(begun=word) if star else Needed(whole=word)) if alone and ended else None
-            at += 1
+            tokens[-1] += piece
+        elif piece[0] in "*?{" and last.isalnum():  # its last letter may be lacking
+            tokens[-1:] = [last[:-1], "*"] if len(last) > 1 else ["*"]
+        elif PARTED.fullmatch(piece):
+            tokens.append(piece[1] if piece in MARKS else " ")
+        elif not (last == " " and piece in (r"\s?", r"\s*", " ?", " *")):  # "\. ?b": b begins a word either way
+            tokens.append("*")
+    return tokens
+
+
+def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], int, bool]:
+    """What a sequence needs up to its closing parenthesis, where that is, and whether a word would begin after it.
+
+    `fresh`: whether a word begins where the sequence does.
+    """
+    found, alternatives, first, ends = [], [], fresh, True
+    while at < len(tokens) and tokens[at] != ")":
+        piece, after = tokens[at], tokens[at + 1 : at + 2]
+        if piece == "|":
+            alternatives.append(found)
+            found, fresh, ends = [], first, ends and fresh
+        elif piece == "(":
+            within, at, ends_within = _needed_of(tokens, at + 1, fresh)
+            if tokens[at + 1 : at + 2] == ["?"]:
+                at, fresh = at + 1, fresh and ends_within
+            else:
+                found += (
+                    within if _parts(tokens, at + 1) else [Needed(begun=each.whole | each.begun) for each in within]
+                )
+                fresh = ends_within
+        elif piece[0].isalnum() or piece[0] == "_":
+            word = frozenset([piece.lower()[:-1] if after == ["?"] else piece.lower()]) - {""}
+            if fresh and word:
+                found.append(Needed(whole=word) if _parts(tokens, at + 1) else Needed(begun=word))
+            fresh = False
         else:
-            found, at = None, at + 1
-        if found and (best is None or found.shortest > best.shortest):
-            best = found
+            fresh = piece.isspace() or (piece not in "*'’?" and after != ["?"])
+        at += 1
     if alternatives:
-        alternatives.append(best)
-        if any(each is None for each in alternatives):
-            return None, at
-        whole = frozenset().union(*(each.whole for each in alternatives))
-        return Needed(whole, frozenset().union(*(each.begun for each in alternatives))), at
-    return best, at
+        best = [min(each, key=lambda need: need.common, default=None) for each in (*alternatives, found)]
+        found = [] if None in best else [Needed(*(frozenset().union(*kind) for kind in zip(*best, strict=True)))]
+    return found, at, ends and fresh
 
 
-def _touches(tokens: list[str], place: int) -> bool:
-    return 0 <= place < len(tokens) and (tokens[place].isalnum() or tokens[place] in "'’*")
+def _parts(tokens: list[str], at: int) -> bool:
+    """Whether a token parts words. The end of a group does: what follows the group is seen where the group is."""
+    piece, after = "".join(tokens[at : at + 1]) or ")", tokens[at + 1 : at + 2]
+    if piece.isspace() or piece in ")|":
+        return True
+    return not (piece[0].isalnum() or piece[0] in "_*'’(?" or after == ["?"])
 
 
-@lru_cache(maxsize=256)
-def words_of(text: str) -> frozenset[str]:
-    """The words of a text in small letters; many lists are tried on the same text."""
-    return frozenset(re.findall(r"\w+", text.lower()))
+def _leads_of(tokens: list[str], at: int = 0) -> tuple[set[str] | None, int, bool]:
+    """The beginnings of words of which a sequence begins with one (None: it cannot be told), its end, may it be empty."""
+    leads, told, begun, maybe_empty = set(), True, False, False
+    while at < len(tokens) and tokens[at] != ")":
+        piece, after = tokens[at], tokens[at + 1 : at + 2]
+        if piece == "|":
+            begun, maybe_empty = False, maybe_empty or not begun
+        elif piece == "(":
+            within, at, empty = _leads_of(tokens, at + 1)
+            optional = tokens[at + 1 : at + 2] == ["?"]
+            if not begun:
+                leads, told, begun = leads | (within or set()), told and within is not None, not (optional or empty)
+            at += optional
+        elif not begun:
+            word = (piece[:-1] if after == ["?"] else piece).lower()
+            told, begun = told and word.isalnum(), True
+            marked = after and after[0] in ".,:;/" and tokens[at + 2 : at + 3] != ["?"]
+            leads.add(word + after[0] if marked else word)
+        at += 1
+    return leads if told else None, at, maybe_empty or not begun
 
 
-@lru_cache(maxsize=256)
-def beginnings_of(text: str) -> frozenset[str]:
-    """Every beginning of every word of a text."""
-    return frozenset(word[:length] for word in words_of(text) for length in range(1, len(word) + 1))
+class _Term(NamedTuple):
+    """A term of a list: what else than its filed need it needs (all of: one of), and with what its hits begin, if told."""
+
+    key: Hashable
+    term: str
+    others: tuple[tuple[str, ...], ...]
+    leads: tuple[str, ...]
+
+    def places(self, text: str, small: str) -> Iterator[tuple[int, int]]:
+        """Where it matches, from left to right. `small`: the text in small letters."""
+        expression = compiled(self.term)
+        if not self.leads or len(small) != len(text):
+            yield from (match.span() for match in expression.finditer(text))
+            return
+        end = 0
+        for start in sorted(self._starts(small)):
+            if start >= end and (match := expression.match(text, start)):
+                yield match.span()
+                end = match.end()
+
+    def _starts(self, small: str) -> Iterator[int]:
+        for lead in self.leads:
+            start = small.find(lead)
+            while start >= 0:
+                if not start or not (small[start - 1].isalnum() or small[start - 1] == "_"):
+                    yield start
+                start = small.find(lead, start + 1)
+
+
+def _term(key: Hashable, term: str, needs: list[Needed]) -> _Term:
+    if term.startswith("re:"):
+        tokens = _told(term[3:])
+        leads = _leads_of(tokens[1:])[0] if term.startswith(r"re:\b") else None
+    else:
+        leads = _leads_of([token.group() for token in TOKEN.finditer(term)])[0]
+    others = sorted(needs, key=lambda need: need.common)[1 : 1 + OTHERS]
+    return _Term(
+        key, term, tuple((*sorted(need.whole), *sorted(need.begun)) for need in others), tuple(sorted(leads or ()))
+    )
+
+
+OTHERS = 2  # needs looked at before a term is tried, besides the one it is filed under
+CHUNKS_KNOWN = 100_000  # how many are remembered: some megabytes
 
 
 class _Index:
-    """Compiled terms, filed under the word each needs."""
+    """The terms of several lists, each filed under the rarest thing it needs."""
 
-    def __init__(self, terms):
-        self.whole: dict[str, list[re.Pattern]] = {}
-        self.begun: dict[str, list[re.Pattern]] = {}
-        self.always: list[re.Pattern] = []
-        for term in dict.fromkeys(terms):
-            compiled, need = re.compile(pattern(term), re.IGNORECASE), needed(term)
-            if need is None:
-                self.always.append(compiled)
-            else:
-                for words, shelf in ((need.whole, self.whole), (need.begun, self.begun)):
+    def __init__(self, lists: Mapping[Hashable, Iterable[str]]):
+        self.always: list[_Term] = []
+        self.filed: dict[Needed, list[_Term]] = {}
+        for key, terms in lists.items():
+            for term in dict.fromkeys(terms):
+                needs = needed(term)
+                rarest = min(needs, key=lambda need: need.common, default=None)
+                shelf = self.filed.setdefault(rarest, []) if needs else self.always
+                shelf.append(_term(key, term, needs))
+        self.words: dict[str, set[Needed]] = {}
+        self.beginnings: dict[str, set[Needed]] = {}
+        for need in self.filed:
+            for words, met_by in ((need.whole, self.words), (need.begun, self.beginnings)):
+                for word in words:
+                    met_by.setdefault(word, set()).add(need)
+        self.lengths = sorted({len(beginning) for beginning in self.beginnings})
+        self.known: dict[str, tuple[int, ...]] = {}  # what stands between two blanks → the needs it meets, by number
+        self.numbered = list(self.filed.values())
+        self.number = {need: at for at, need in enumerate(self.filed)}
+
+    def tried(self, small: str) -> dict[Hashable, list[_Term]]:
+        """The terms that may match a text in small letters, by list."""
+        found: dict[Hashable, list[_Term]] = {}
+        for term in self.always:
+            found.setdefault(term.key, []).append(term)
+        for number in self._met(small):
+            for term in self.numbered[number]:
+                for words in term.others:
                     for word in words:
-                        shelf.setdefault(word, []).append(compiled)
+                        if word in small:
+                            break
+                    else:
+                        break
+                else:
+                    found.setdefault(term.key, []).append(term)
+        return found
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where any term matches, in order; of those that overlap the first and longest."""
-        tried = dict.fromkeys(self.always)
-        for word in self.whole.keys() & words_of(text):
-            tried.update(dict.fromkeys(self.whole[word]))
-        if self.begun:
-            for word in self.begun.keys() & beginnings_of(text):
-                tried.update(dict.fromkeys(self.begun[word]))
-        found = sorted(
-            {match.span() for compiled in tried for match in compiled.finditer(text)},
-            key=lambda span: (span[0], -span[1]),
-        )
-        kept, end = [], -1
-        for span in found:
-            if span[0] >= end:
-                kept.append(span)
-                end = span[1]
-        return kept
+    def _met(self, small: str) -> set[int]:
+        """The needs that the words of a text meet."""
+        chunks, known = small.split(), self.known
+        try:
+            return set().union(*[known[chunk] for chunk in chunks])
+        except KeyError:
+            if len(known) + len(chunks) > CHUNKS_KNOWN:
+                known.clear()
+            known.update((chunk, self._met_by(chunk)) for chunk in chunks if chunk not in known)
+            return set().union(*[known[chunk] for chunk in chunks])
+
+    def _met_by(self, chunk: str) -> tuple[int, ...]:
+        met: set[Needed] = set()
+        for word in re.findall(r"\w+", chunk):
+            met.update(self.words.get(word, ()))
+            for length in self.lengths:
+                if length > len(word):
+                    break
+                met.update(self.beginnings.get(word[:length], ()))
+        return tuple(self.number[need] for need in met)
+
+
+def _spans(terms: Iterable[_Term], text: str, small: str) -> list[tuple[int, int]]:
+    """Where any term matches, in order; of those that overlap the first and longest."""
+    found = {span for term in terms for span in term.places(text, small)}
+    kept, end = [], -1
+    for span in sorted(found, key=lambda span: (span[0], -span[1])) if len(found) > 1 else found:
+        if span[0] >= end:
+            kept.append(span)
+            end = span[1]
+    return kept
 
 
 class Terms:
-    """A compiled list with its exceptions."""
+    """A list of terms with its exceptions."""
 
-    def __init__(self, terms, unless=()):
-        self.terms, self.unless = _Index(terms), _Index(unless)
+    def __init__(self, terms: Iterable[str], unless: Iterable[str] = ()):
+        self.terms, self.unless = tuple(terms), tuple(unless)
+
+    @cached_property
+    def _lists(self) -> "Lists":
+        return Lists({"": self})
 
     def find(self, text: str) -> list[Hit]:
         """Every hit in the order of the text, those that overlap an exception left out."""
-        hits = [Hit(*span) for span in self.terms.spans(text)]
-        if not hits:
-            return hits
-        masked = self.unless.spans(text)
-        return [hit for hit in hits if not any(hit.start < end and start < hit.end for start, end in masked)]
+        return dict(self._lists.find(text)).get("", [])
+
+
+class Lists:
+    """Several lists of terms that share one look at the words of a text."""
+
+    def __init__(self, lists: Mapping[Hashable, Terms]):
+        self._place = {key: place for place, key in enumerate(lists)}
+        self._index = _Index(
+            {(key, kind): getattr(terms, kind) for key, terms in lists.items() for kind in ("terms", "unless")}
+        )
+
+    def find(self, text: str) -> Iterator[tuple[Hashable, list[Hit]]]:
+        """The lists that have a hit, in their order, with the hits in the order of the text, less the exceptions."""
+        small = text.lower()
+        tried = self._index.tried(small)
+        for key in sorted((key for key, kind in tried if kind == "terms"), key=self._place.__getitem__):
+            hits = [Hit(*span) for span in _spans(tried[key, "terms"], text, small)]
+            if hits and (key, "unless") in tried:
+                masked = _spans(tried[key, "unless"], text, small)
+                hits = [hit for hit in hits if not any(hit.start < end and start < hit.end for start, end in masked)]
+            if hits:
+                yield key, hits

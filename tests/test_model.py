@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.model import SLOTS, Model, ModelError
+from pipeline.model import JUDGED, SLOTS, Model, ModelError
 from pipeline.tables import THEMES
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"
@@ -71,15 +71,29 @@ def test_nothing_in_a_model_folder_can_run_code():
 
 def test_probabilities_are_probabilities(model):
     """Shapes and sums as the Reading promises."""
-    reading = model.read(["They were kind and it worked."], [None], [{}])[0]
-    assert reading.presence.shape == (8,)
-    assert reading.outcome.shape == (3, 2, 5)
-    assert reading.weights.shape[0] == len(SLOTS)
+    reading = model.read(["They were kind and it worked.", "Parking is bad."], [None] * 2, [{}] * 2)
+    assert reading.presence.shape == (2, 8)
+    assert reading.outcome.shape == (2, 3, 2, 5)
+    assert reading.weights.shape == (len(SLOTS), len(reading.offsets))
+    assert reading.first[-1] == len(reading.offsets)
     for chances in (reading.sentiment, reading.overall, reading.outcome):
         assert np.allclose(chances.sum(axis=-1), 1, atol=1e-5)
 
 
 def test_a_question_turns_an_answer(model):
     """The same words under two questions are read differently."""
-    one, other = model.read(["Nothing"] * 2, ["What could we improve?", "What did we do well?"], [{}, {}])
-    assert one.overall[0] > other.overall[0]
+    one, other = model.read(["Nothing"] * 2, ["What could we improve?", "What did we do well?"], [{}, {}]).overall
+    assert one[0] > other[0]
+
+
+def test_a_long_review_reads_the_same_in_any_company(model):
+    """Windows of one review are joined, and the reviews around it keep their own judgements and tokens."""
+    texts = ["Kind techs.", "Nice people. " * 400 + "The restroom was dirty.", "Parking is awful."]
+    among = model.read(texts, [None] * 3, [{}] * 3)
+    for at, text in enumerate(texts):
+        alone = model.read([text], [None], [{}])
+        for name in JUDGED:
+            assert np.allclose(getattr(among, name)[at], getattr(alone, name)[0], atol=1e-5), (at, name)
+        tokens = slice(among.first[at], among.first[at + 1])
+        assert np.array_equal(among.weights[:, tokens], alone.weights)
+        assert np.array_equal(among.offsets[tokens], alone.offsets)

@@ -1,10 +1,15 @@
 """How a written term finds words, and how an exception keeps it from doing so."""
 
+import re
+import time
+import tomllib
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.terms import Terms, pattern
+from pipeline.terms import Lists, Terms, compiled, needed, pattern
 
 MISSED = [
     (["park*"], [], "a spark of hope"),
@@ -47,6 +52,7 @@ def test_no_text_breaks_the_matcher(term, text):
     """Whatever a term that compiles meets, every hit lies within the text and in order."""
     try:
         matcher = Terms([term])
+        compiled(term)
     except Exception:  # a term that is no pattern is refused by the taxonomy, with its name
         return
     hits = matcher.find(text)
@@ -57,3 +63,104 @@ def test_no_text_breaks_the_matcher(term, text):
 def test_a_regular_expression_is_taken_as_it_is():
     """`re:` is for what no list of words can say."""
     assert pattern(r"re:\bt\.m\.s\b") == r"\bt\.m\.s\b"
+
+
+RESOURCES = files("pipeline") / "resources"
+
+
+def terms_in(entry):
+    """Every list of terms of a data file, {words} spelled out."""
+    if isinstance(entry, dict):
+        for value in entry.values():
+            yield from terms_in(value)
+    elif isinstance(entry, list) and entry and all(isinstance(item, str) for item in entry):
+        yield [re.sub(r"\{([a-z]+)\}", lambda name: WORDS.get(name[1], name[0]), item) for item in entry if item]
+    elif isinstance(entry, list):
+        for value in entry:
+            yield from terms_in(value)
+
+
+SAFETY = tomllib.loads((RESOURCES / "safety.toml").read_text("utf-8"))
+WORDS = SAFETY["words"]
+LISTS = [
+    *terms_in([SAFETY["rule"], SAFETY["takes_back"]]),
+    *terms_in(tomllib.loads((RESOURCES / "taxonomy.toml").read_text("utf-8"))),
+]
+TERMS = sorted({term for terms in LISTS for term in terms})
+PIECES = sorted({word for term in TERMS for word in re.findall(r"\w+", term)}) + [
+    " ",
+    " ",
+    " ",
+    "'",
+    ".",
+    ", ",
+    "-",
+    "\n",
+]
+
+
+def spans(term, text):
+    """Where a term matches when it is simply tried."""
+    return [match.span() for match in compiled(term).finditer(text)]
+
+
+@given(st.sampled_from(TERMS), st.lists(st.sampled_from(PIECES), max_size=30), st.data())
+def test_no_hit_is_lost_by_the_words_a_term_is_filed_under(term, pieces, data):
+    """A term finds in a text what its pattern alone finds there, whatever words it is filed under and tried at."""
+    own = re.findall(r"\w+|[ '.-]", term)
+    at = data.draw(st.integers(0, len(pieces)))
+    text = "".join([*pieces[:at], *data.draw(st.lists(st.sampled_from(own), max_size=12)), *pieces[at:]])
+    assert [tuple(hit) for hit in Terms([term]).find(text)] == spans(term, text)
+
+
+FILED = [
+    (["(explain|listen)(s|ed)"], "she listens and explained", ["listens", "explained"]),
+    (["(un)kind"], "unkind", ["unkind"]),
+    (["neighbo?r"], "a neighbr, a neighbor", ["neighbr", "neighbor"]),
+    (["(very )?bad"], "very bad, bad", ["very bad", "bad"]),
+    (["dr.? shah"], "dr shah, dr. shah", ["dr shah", "dr. shah"]),
+    ([r"re:\bfoo\s?bar\b"], "foobar, foo bar", ["foobar", "foo bar"]),
+    ([r"re:talks?\b"], "smalltalk talks", ["talk", "talks"]),
+    ([r"re:\b(?:a|b)(?:\d{1,2}|x)?\.?c"], "a.c b12c axc", ["a.c", "b12c", "axc"]),
+    ([r"re:\bone|two"], "onerous twofold", ["one", "two"]),
+    ([r"re:(?<!no )pain(?! free)"], "no pain, pain free, painful", ["pain"]),
+]
+
+
+@pytest.mark.parametrize(("terms", "text", "expected"), FILED)
+def test_a_part_of_a_word_is_not_filed_as_a_word(terms, text, expected):
+    """What may be lacking, joined to other letters, or only looked at is no word that a text must hold."""
+    assert [text[hit.start : hit.end] for hit in Terms(terms).find(text)] == expected
+
+
+def test_almost_no_term_is_tried_on_every_text():
+    """The lists run on every review: terms that no word can be told for are few, and none is a safety cue."""
+    rules = [term for rule in SAFETY["rule"].values() for terms in terms_in(rule.get("terms", [])) for term in terms]
+    assert [term for term in rules if not needed(term)] == []
+    assert sum(not needed(term) for term in TERMS) <= 3
+
+
+def test_lists_found_together_are_found_as_each_alone():
+    """One look for many lists finds what each would find, in their order, exceptions left out."""
+    lists = {"parking": Terms(["park*"], ["parked my *"]), "staff": Terms(["nurse*"]), "none": Terms([])}
+    text = "The nurses parked my doubts; parking was fine"
+    assert dict(Lists(lists).find(text)) == {key: hits for key, terms in lists.items() if (hits := terms.find(text))}
+    assert [key for key, _ in Lists(lists).find(text)] == ["parking", "staff"]
+
+
+HOSTILE = ["told ", "a", "t. ", "park", "i'm ", "(", "no one ", "-", " ", "2000 ", "read said "]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_time_grows_with_the_text_and_not_faster(piece):
+    """No text makes the lists slow: four times the text takes nowhere near sixteen times as long."""
+    lists = Lists({at: Terms(terms) for at, terms in enumerate(LISTS)})
+
+    def seconds(length):
+        text = piece * (length // len(piece))
+        list(lists.find(text))
+        start = time.process_time()
+        list(lists.find(text))
+        return time.process_time() - start
+
+    assert seconds(8000) < 0.05 + 10 * seconds(2000)
