@@ -10,7 +10,7 @@ consent = $(if $(wildcard data/consents.csv),--consents data/consents.csv)
 roster  = $(if $(wildcard data/staff.csv),--staff data/staff.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-tools train-tools run report testimonials test lint train card evaluate peers bench corpus docs pictures false-alarms clean
+.PHONY: help install test-tools train-tools run report testimonials correct check test lint train card evaluate peers bench corpus docs pictures false-alarms clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -30,7 +30,7 @@ $(VENV)/.train-tools: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.bench-tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench,train]'
 	@touch $@
 
 install: $(VENV)/.installed  ## the environment alone
@@ -45,6 +45,13 @@ report: run  ## the same under the name a manager types: make report MONTH=2026-
 testimonials: install  ## the board of quotes anew from the last run, with the consents now on file
 	$(BIN)/reviews testimonials $(monthly) $(consent) $(roster)
 
+correct: install  ## what people corrected in FILE, an edited report.xlsx or a table: make correct FILE=report.xlsx
+	@test -n "$(FILE)" || { echo "Name the file: make correct FILE=data/processed/report/report.xlsx"; exit 2; }
+	$(BIN)/reviews correct "$(FILE)"
+
+check: install  ## what of the last report is beyond its thresholds, for cron: make check MONTH=2026-10
+	@$(BIN)/reviews check $(monthly)
+
 test: $(VENV)/.test-tools lint  ## every check that CI runs
 	$(BIN)/python -m pytest -q -n 2
 
@@ -52,13 +59,14 @@ lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
 
-train: $(VENV)/.train-tools  ## data/corpus to models/
-	$(BIN)/reviews train --model $(MODEL)
+train: $(VENV)/.train-tools  ## data/corpus, and what people corrected, to models/
+	$(BIN)/reviews train --model default
+	$(BIN)/reviews train --model fast
 
-card: install  ## the model card anew, after a rule has changed
-	$(BIN)/python tools/model_card.py $(MODEL)
+card: install  ## the model cards anew, after a rule has changed
+	$(BIN)/python tools/model_card.py
 
-evaluate: install  ## how well the authors nobody trained on are read
+evaluate: install  ## how well the authors nobody trained on are read; MODEL=fast for the other model
 	$(BIN)/python tools/held_out.py $(MODEL)
 
 corpus: install  ## what the corpus holds and how much of it repeats itself

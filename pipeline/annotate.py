@@ -1,7 +1,8 @@
 """The reading of one batch: de-identified reviews → Annotations, each tag with its evidence and who found it.
 
 Rules name treatments and raise safety signals; the model judges themes, sentiment, verdicts and whether a treatment was
-had. Where both could speak the rule does, and `found_by` says so; their scores are never added up.
+had. Where both could speak the rule does, and `found_by` says so; their scores are never added up. What a rule finds to
+be an advert or about another business is neutral, without opinions and flagged, but never where somebody may be in danger.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.clean import READ_LANGUAGES
-from pipeline.model import AT, OUTCOME_THEMES, SLOTS, Model, Reading
+from pipeline.encoders import AT, OUTCOME_THEMES, SLOTS
+from pipeline.model import Model, Reading
 from pipeline.segment import Clause, clauses
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
-from pipeline.tag import Signal, bare_answer, name_treatments, safety_signals
+from pipeline.tag import Signal, bare_answer, name_treatments, off_topic, safety_signals
 from pipeline.taxonomy import Label, Taxonomy
 from pipeline.terms import Hit
 
@@ -55,7 +57,7 @@ class Escalation(NamedTuple):
 
 
 class Read(NamedTuple):
-    """One review as understood."""
+    """One review as understood, with the flags of its text."""
 
     overall: str | None
     score: float | None
@@ -63,6 +65,7 @@ class Read(NamedTuple):
     opinions: list[Opinion]
     mentions: list[Mention]
     escalations: list[Escalation]
+    flags: tuple[str, ...] = ()
 
 
 NOTHING = Read(None, None, None, [], [], [])
@@ -229,10 +232,16 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
         if answered := bare_answer(text, question):
             found.append(Read(answered, {"positive": 1.0, "negative": -1.0}.get(answered, 0.0), 1.0, [], [], []))
             continue
-        asked_again += [(at, theme, place) for theme, place in (own_themes_of(text, own) if own else ())]
-        mentions = mentions_of(at, names[at], reading, likely, places, model.name)
-        opinions = aspects[at] + verdicts(mentions, aspects[at], outcomes[at])
         escalations = escalations_of(at, text, reading, likely, places, model.name)
+        mentions = mentions_of(at, names[at], reading, likely, places, model.name)
+        if not escalations and (stray := off_topic(text, question)):
+            named = [
+                mention._replace(received=False, confidence=1.0) for mention in mentions if mention.found_by == "terms"
+            ]
+            found.append(Read("neutral", 0.0, 1.0, [], named, [], (stray.flag,)))
+            continue
+        asked_again += [(at, theme, place) for theme, place in (own_themes_of(text, own) if own else ())]
+        opinions = aspects[at] + verdicts(mentions, aspects[at], outcomes[at])
         found.append(Read(*overall, opinions, mentions, escalations))
     if asked_again:
         pieces = [texts[at][place.start : place.end] for at, _, place in asked_again]
@@ -290,6 +299,7 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
         flags=[
             [
                 *flags,
+                *result.flags,
                 *(["language not read"] if text.strip() and not yes else []),
                 *(["unsure"] if result.confidence is not None and result.confidence < UNSURE else []),
             ]

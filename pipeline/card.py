@@ -10,6 +10,11 @@ from pipeline.run import annotations_of
 from pipeline.tables import TYPED, frame
 
 DIGITS = 3
+MADE_OF = {
+    "transformer": "four of the six layers of MiniLM (384 wide, Apache-2.0), int8, read with onnxruntime",
+    "lookup": "a table of word vectors that began as MiniLM's (Apache-2.0) and two layers that see each word's neighbours; "
+    "`default` taught it on texts made of the training authors' sentences",
+}
 
 
 def measured(model: Model, pairs: Sequence[Pair]) -> dict:
@@ -49,6 +54,10 @@ def measured(model: Model, pairs: Sequence[Pair]) -> dict:
     }
 
 
+def _corrected(taught_on: dict) -> str:
+    return f" and {taught_on['corrected']} that people corrected" if taught_on.get("corrected") else ""
+
+
 def text(model: Model) -> str:
     """The model card as Markdown, every figure from model.json."""
     about = model.about
@@ -66,9 +75,9 @@ def text(model: Model) -> str:
     )
     return f"""# Model card: {model.name}
 
-What it is: MiniLM (six layers, 384 wide, Apache-2.0) taught on {about["taught_on"]["train"]} annotated reviews, with one attention per
+What it is: {MADE_OF[about["encoder"]]}, taught on {about["taught_on"]["train"]} annotated reviews, with one attention per
 question asked of a review and scikit-learn logistic regressions as heads; probabilities calibrated on {about["taught_on"]["calibration"]}
-reviews by other authors. int8, read with onnxruntime. Built by `make train`, measured by `make evaluate`.
+reviews by other authors. Built by `make train`, measured by `make evaluate`.
 
 What it reads: English and Spanish reviews of clinics giving TMS, ketamine and Spravato: eight themes and their sentiment, overall
 sentiment, whether a treatment was had, each treatment's own verdict, reasons to act today. Treatment names, identifiers and plainly

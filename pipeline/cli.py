@@ -106,6 +106,27 @@ consents_option = click.option(
 )
 
 
+def beside_option(name: str, says: str, *usual: str, exists: bool = True):
+    """The option for a file that people keep beside the exports: the one named, or the one in its usual place where there is one.
+
+    exists: the one named has to be there.
+    """
+    places = [Path(place) for place in usual]
+    return click.option(
+        f"--{name}",
+        type=click.Path(path_type=Path, exists=exists, dir_okay=False),
+        callback=lambda _context, _parameter, given: given or next(filter(Path.is_file, places), None),
+        help=f"{says}; else {' or '.join(usual)} where there is one.",
+    )
+
+
+corrections_option = beside_option(
+    "corrections", "What people corrected, CSV or JSONL", "data/corrections.csv", "data/corrections.jsonl", exists=False
+)
+changes_option = beside_option("changes", "The register of changes, CSV or XLSX", "data/changes.csv")
+closed_option = beside_option("closed", "What was done about reviews to act on, CSV or XLSX", "data/closed.csv")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="clinic-reviews", prog_name="reviews")
 def main():
@@ -142,9 +163,12 @@ def outcome_printed(outcome, out: Path) -> None:
 @taxonomy_option
 @consents_option
 @staff_option
+@corrections_option
+@changes_option
+@closed_option
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; else one per core, two at most.")
 @quiet_option
-def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quiet):
+def run(inputs, out, month, model_name, taxonomy, workers, quiet, **beside):
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
     import os
 
@@ -156,10 +180,9 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quie
         out,
         model_folder(model_name),
         taxonomy,
-        consents,
-        staff,
-        month,
-        workers or min(2, os.cpu_count() or 1),
+        month=month,
+        workers=workers or min(2, os.cpu_count() or 1),
+        **beside,
     )
     with faults_told(), progress_shown(quiet) as tell:
         outcome = run_all(settings, tell)
@@ -167,18 +190,20 @@ def run(inputs, out, month, model_name, taxonomy, consents, staff, workers, quie
         outcome_printed(outcome, out)
 
 
-def rewritten(out, month, consents, staff, quiet, page):
+def rewritten(out, month, quiet, page, beside):
     """The part that `report` and `testimonials` share: write anew from what a run left, say where."""
     from pipeline.run import Settings, rewrite
 
     with faults_told():
         only = month if page == "testimonials.html" else None
-        done = rewrite(Settings((), out, Path(), consents=consents, staff=staff, month=month), only)
+        done = rewrite(Settings((), out, Path(), month=month, **beside), only)
         if not done.month and page == "report.html":
             raise Fault(
                 "no review has a date, so there is no month to report; give dates, or name a month with --month"
             )
     if not quiet:
+        for note in done.notes:
+            click.echo(f"note: {note}", err=True)
         click.echo(out / "report" / page)
 
 
@@ -187,10 +212,13 @@ def rewritten(out, month, consents, staff, quiet, page):
 @month
 @consents_option
 @staff_option
+@corrections_option
+@changes_option
+@closed_option
 @quiet_option
-def report(out, month, consents, staff, quiet):
+def report(out, month, quiet, **beside):
     """The report of a month, from what `run` left."""
-    rewritten(out, month, consents, staff, quiet, "report.html")
+    rewritten(out, month, quiet, "report.html", beside)
 
 
 @main.command()
@@ -198,10 +226,75 @@ def report(out, month, consents, staff, quiet):
 @month
 @consents_option
 @staff_option
+@corrections_option
+@changes_option
+@closed_option
 @quiet_option
-def testimonials(out, month, consents, staff, quiet):
+def testimonials(out, month, quiet, **beside):
     """The board of quotes, from what `run` left."""
-    rewritten(out, month, consents, staff, quiet, "testimonials.html")
+    rewritten(out, month, quiet, "testimonials.html", beside)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@out_option
+@corrections_option
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@quiet_option
+def correct(file, out, corrections, dry_run, quiet):
+    """Take in what people corrected: FILE is an edited report.xlsx, or a table (CSV, JSONL) of corrections.
+
+    A table has the columns review_id, what (overall, theme, treatment, verdict, escalation, read), which, now.
+    """
+    from pipeline.run import Settings
+    from pipeline.run import correct as take_in
+
+    with faults_told():
+        done = take_in(Settings((), out, Path(), corrections=corrections), file, dry_run)
+    for line in done.stale:
+        click.echo(f"stale: {line}", err=True)
+    if quiet:
+        return
+    for note in done.outcome.notes if done.outcome else ():
+        click.echo(f"note: {note}", err=True)
+    for change in done.changes:
+        what, which = change.subject
+        of = done.names.get(which, which.replace("_", " ")) if what == "theme" else which.replace("_", " ")
+        told = " ".join(word for word in (what, of) if word)
+        click.echo(f"row {change.row:<5} {change.review_id}   {told}: {change.was} → {change.now}")
+    n, reviews = len(done.changes), len({change.review_id for change in done.changes})
+    if not n:
+        click.echo("Nothing to change: all of it stands already.")
+    elif dry_run:
+        click.echo(f"{n} to change in {reviews} review(s); nothing was written.")
+    else:
+        click.echo(
+            f"{n} changed in {reviews} review(s), kept in {done.kept}; the report and the board are written anew."
+        )
+
+
+@main.command()
+@out_option
+@click.option("--month", metavar="YYYY-MM", callback=month_option, help="The month the stored report is to be of.")
+@beside_option("thresholds", "Your own thresholds, TOML", "data/thresholds.toml")
+@quiet_option
+def check(out, month, thresholds, quiet):
+    """Hold the stored report against thresholds: a line for each finding, and exit status 1 where there is one.
+
+    Shares count by their 95 % interval: 3 negative reviews of 4 are no finding.
+    """
+    from pipeline.run import check as hold
+
+    with faults_told():
+        done = hold(out, month, thresholds)
+    for note in done.notes:
+        click.echo(f"note: {note}", err=True)
+    for finding in done.findings:
+        click.echo(finding)
+    if not done.findings and not quiet:
+        click.echo(f"nothing to report: {done.month}")
+    if done.findings:
+        sys.exit(EXIT_FAULT)
 
 
 @main.command()
@@ -363,10 +456,25 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
 )
 @click.option("--models", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
 @model_choice
+@out_option
+@corrections_option
 @quiet_option
-def train(corpus, models, model_name, quiet):
-    """Corpus to models/. Needs the extra `train` (PyTorch); hours go by on two cores."""
+def train(corpus, models, model_name, out, corrections, quiet):
+    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); an hour goes by on two cores.
+
+    `fast` learns from the `default` beside it, which must be there.
+
+    A corrected review is learnt from with the text that `run` left in --out, without identifiers.
+    """
+    from pipeline.run import Settings, to_learn_from
     from pipeline.train import train as teach
 
+    tell = (lambda _message: None) if quiet else click.echo
     with faults_told():
-        teach(corpus, models / model_name, (lambda _message: None) if quiet else click.echo)
+        corrected = None
+        if corrections:
+            reviews, standing, stale = to_learn_from(Settings((), out, Path(), corrections=corrections))
+            for line in stale:
+                tell(f"not learnt from: {line}")
+            corrected = (reviews, standing)
+        teach(corpus, models / model_name, tell, corrected=corrected)

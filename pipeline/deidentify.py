@@ -6,15 +6,19 @@ of a clinic is nearly always somebody who works there, so a name is a patient's 
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import repeat
 from typing import NamedTuple
 from unicodedata import normalize
 
+from pipeline.edges import edge_words, plain_digits
+from pipeline.terms import split_words
+
 LEFT, RIGHT = 90, 110  # letters around a find that its exceptions may look at
 CUE = 60  # letters before a listed name that a cue may take up
+NEAR, FAR = 25, 100  # letters before a name in which the word before it is looked for, and looked for again
 
 
 class Identifier(NamedTuple):
@@ -33,11 +37,21 @@ class Redaction(NamedTuple):
     placeholders: list[tuple[int, int, str]]  # start and end in the text as typed, "[NAME-1]"; sorted, apart
 
 
+class Cue(NamedTuple):
+    """One `when` of a name's rule: what stands before the name and what after, and the words that can be next to it on
+    either side (see edge_words), None where any may."""
+
+    before: re.Pattern | None
+    after: re.Pattern | None
+    words_before: frozenset[str] | None
+    words_after: frozenset[str] | None
+
+
 class NameRule(NamedTuple):
     """One [[name]] of identifiers.toml; what the keys mean is written there."""
 
     id: str
-    when: tuple[tuple[re.Pattern | None, re.Pattern | None], ...]  # what stands before the name, what after
+    when: tuple[Cue, ...]
     who: str
     lower: bool
     words: bool
@@ -47,7 +61,7 @@ class NameRule(NamedTuple):
     last: bool
     several: bool
     likely: bool
-    chars: str
+    chars: re.Pattern | None
     needs: frozenset[str]
     unless: re.Pattern | None
 
@@ -58,25 +72,37 @@ class OtherRule(NamedTuple):
     id: str
     kind: str
     when: tuple[re.Pattern, ...]
-    chars: str
+    chars: re.Pattern | None
     needs: frozenset[str]
     typed: bool
     unless: re.Pattern | None
+
+
+class Beside(NamedTuple):
+    """The cues of rules for listed names in capitals, filed under a word that must be next to the name."""
+
+    before: dict[str, list[tuple[NameRule, Cue]]]
+    after: dict[str, list[tuple[NameRule, Cue]]]
+    always: list[tuple[NameRule, Cue]]
 
 
 class Rules(NamedTuple):
     """The two data files, compiled."""
 
     names: tuple[NameRule, ...]
-    unlisted: tuple[NameRule, ...]  # those that take names of no list
+    beside: Beside
+    sought: dict[
+        str, list[NameRule]
+    ]  # the other rules for names, whose cues are looked for in the whole text; see _filed
     others: tuple[OtherRule, ...]
+    others_filed: dict[str, list[OtherRule]]
     given: frozenset[str]
+    begin_given: frozenset[str]  # the first words of those: D'Angelo begins with a D
     also_words: dict[str, bool]  # a name that is also a word → whether a capital in mid-sentence settles it
     openers: frozenset[str]  # those that sentences begin with
     surnames: frozenset[str]
     never: frozenset[str]
     cues: frozenset[str]  # words without which no rule for unlisted names can speak
-    other_cues: frozenset[str]
     kin_words: frozenset[str]
     kin: re.Pattern
     people: re.Pattern  # group "kin" or group "staff"
@@ -101,6 +127,7 @@ WORD = re.compile(r"\w+")
 NAME_PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 TOKEN = re.compile(r"[^\W\d_]+(?:['’\-‐‑][^\W\d_]{2,})*")
 PARTICLE = re.compile(r"(?i:de la|de los|de las|del|de|da|dos|van der|van den|van|von|bin|al|el|la|le|di|st\.)[ \t]+")
+NO_NAME_GOES_ON = frozenset("cfghijkmnopqrtuwxyz")  # a small letter that no PARTICLE begins with
 INITIAL = re.compile(r"[A-Z](?:\.|(?![\w'’.]))")
 SUFFIX = re.compile(r",?[ \t]+(?:Jr\.?|JR\.?|Sr\.|SR\.|III|II|IV)(?!\w)")
 STREET = re.compile(
@@ -116,7 +143,9 @@ NO_PERSON = re.compile(
     r"\b(?:from|in|at|near|on|into|via|through|take|takes|took|accepts?|have|has|the|an?|this|old|new|real|"
     r"de|en|el|la|los|un|una|with my|called)[ \t]+\Z"
 )
+SPELLED = re.compile(r"@|dot|punto|arroba", re.IGNORECASE)  # without one of these no text holds an e-mail address
 DIGITS = re.compile(r"[0-9][0-9][0-9]")
+MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,4}){6}[0-9]|\+[0-9]")  # as many, and as close, as in any number of a phone
 INSIDE = re.compile(r"[A-ZÀ-Þ](?<=[\w,;&-] .)[^\W\d_A-ZÀ-Þ]{3,}(?![\w-])")  # capitalised within a sentence
 CAPITAL = re.compile(r"[A-ZÀ-Þ](?<!\A.)(?<!\n.)(?<![!?…] .)(?<![^rsA-Z]\. .)[^\W\d_]+")  # that no sentence begins with
 PERSON_DOES = re.compile(
@@ -126,6 +155,8 @@ PERSON_DOES = re.compile(
 OWN_KIN = r"\b(?:{possessed} (?:[\w-]+ ){0,2}?|(?:i'?m|i am|as) (?:an?|the|his|her|their) ){kin}"
 BLANKS = re.compile(r"[ \t]{1,9}")
 NEXT_WORD = re.compile(r"[ \t]+[^\W\d_][\w'’-]*\.?")
+CAPITALISED = re.compile(r"[^\W\d_a-zʼ](?<![^\Wʼ].)\w*")  # or without cases
+DIMINUTIVES = ("citos", "citas", "cito", "cita", "ito", "ita")
 HONORIFICS = ("don", "dona")
 PLACEHOLDER = re.compile(r"\[([A-Z]+)-(\d+)\]")
 
@@ -133,6 +164,8 @@ PLACEHOLDER = re.compile(r"\[([A-Z]+)-(\d+)\]")
 def fold(text: str) -> str:
     """Lower case, no accents, straight quotes, plain dashes; as long as `text`, so that places carry over."""
     low = text.lower()
+    if low.isascii() and "<" not in low and ">" not in low and "`" not in low:
+        return low
     if len(low) != len(text):  # İ and its like
         low = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in text)
     return low.translate(_FOLD)
@@ -164,8 +197,20 @@ def _expression(source: str, parts: dict[str, str]) -> str:
 
 
 def _either(terms: list[str]) -> str:
-    terms = sorted({fold(term) for term in terms}, key=lambda term: (-len(term), term))
-    return "(?:" + "|".join(re.escape(term).replace(r"\ ", " ") for term in terms) + r")(?!\w)"
+    """Any of the terms, the longest that fits. Written as a tree of letters: most words of a text are none at the first."""
+    tree: dict = {}
+    for term in sorted({fold(term) for term in terms}):
+        branch = tree
+        for letter in term:
+            branch = branch.setdefault(letter, {})
+        branch[""] = {}
+    return _branches(tree) + r"(?!\w)"
+
+
+def _branches(tree: dict) -> str:
+    options = [re.escape(letter).replace(r"\ ", " ") + _branches(branch) for letter, branch in tree.items() if letter]
+    either = f"(?:{'|'.join(options)})" if len(options) > 1 or (options and "" in tree) else "".join(options)
+    return f"{either}?" if options and "" in tree else either
 
 
 def _marked(expression: str) -> str:
@@ -200,17 +245,24 @@ def rules() -> Rules:
     parts = {key: _either(terms) for key, terms in lists.items()}
     for key, source in data["fragments"].items():
         parts[key] = re.sub(r"\{([a-z_]+)\}", lambda match: parts[match.group(1)], source)
-    gates = {key: {_gate(fold(term)) for term in terms} for key, terms in lists.items()} | {"digits": {"0"}}
+    gates = {key: {_gate(fold(term)) for term in terms} for key, terms in lists.items()} | {
+        "digits": {"0"},
+        "many_digits": {"00"},
+        "hash": {"#"},
+    }
 
     def needs(rule: dict) -> frozenset[str]:
         return frozenset().union(*(gates[key] for key in rule.get("needs", ())))
 
-    def around(source: str, rule: dict) -> tuple[re.Pattern | None, re.Pattern | None]:
-        before, after = source.split("<>")
-        if before:
-            ending = "\\Z" if rule["who"] in KNOWN and not rule.get("lower") else r"(?=[^\W\d_])"
-            before = f"(?:{_expression(before, parts)}){ending}"
-        return _compile(before), _compile(_expression(after, parts))
+    def around(source: str, rule: dict) -> Cue:
+        before, after = (_expression(side, parts) for side in source.split("<>"))
+        ending = "\\Z" if rule["who"] in KNOWN and not rule.get("lower") else r"(?=[^\W\d_])"
+        return Cue(
+            _compile(f"(?:{before}){ending}" if before else ""),
+            _compile(after),
+            edge_words(before, at_end=True) if before else None,
+            edge_words(after, at_end=False) if after else None,
+        )
 
     name_rules = tuple(
         NameRule(
@@ -218,7 +270,7 @@ def rules() -> Rules:
             tuple(around(source, rule) for source in rule["when"]),
             rule["who"],
             *(rule.get(key, False) for key in ("lower", "words", "yields", "near", "kin", "last", "several", "likely")),
-            rule.get("chars", ""),
+            _compile(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
             needs(rule),
             _exceptions(rule.get("unless", []), parts),
         )
@@ -229,7 +281,7 @@ def rules() -> Rules:
             rule["id"],
             rule["kind"],
             tuple(re.compile(_marked(_expression(source, parts))) for source in rule["when"]),
-            rule.get("chars", ""),
+            _compile(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
             needs(rule),
             rule.get("typed", False),
             _exceptions(rule.get("unless", []), parts),
@@ -240,12 +292,16 @@ def rules() -> Rules:
     also_words = {
         word: group["mid_sentence"] for group in names["also_words"].values() for word in fold(group["names"]).split()
     }
+    given = frozenset().union(*words.values(), also_words)
     ends = "|".join(_expression(source, parts).replace("<>", "") for source in data["staff"]["before"])
     return Rules(
         name_rules,
-        tuple(rule for rule in name_rules if rule.who not in KNOWN),
+        _beside(rule for rule in name_rules if rule.who in KNOWN and not rule.lower),
+        _filed(rule for rule in name_rules if rule.who not in KNOWN or rule.lower),
         other_rules,
-        frozenset().union(*words.values(), also_words),
+        _filed(other_rules),
+        given,
+        frozenset(WORD.match(name).group() for name in given),
         also_words,
         frozenset().union(
             *(fold(group["names"]).split() for group in names["also_words"].values() if group.get("opens_sentences"))
@@ -256,7 +312,6 @@ def rules() -> Rules:
         | gates["many"]
         | gates["staff"],
         frozenset().union(*(rule.needs for rule in name_rules if rule.who != "known")),
-        frozenset().union(*(rule.needs for rule in other_rules)),
         frozenset(gates["kin"] | gates["many"]),
         re.compile(_expression(OWN_KIN, parts)),
         re.compile(_expression("\\b(?:(?P<kin>{kin}|{close}|patient)|(?P<staff>{staff}))", parts)),
@@ -265,6 +320,36 @@ def rules() -> Rules:
         re.compile(_expression(r"\b(?:{staff},?|(?:dr|dra|lic|srta)\.) \Z", parts)),
         {rule.id: at for at, rule in enumerate((*name_rules, *other_rules))},
     )
+
+
+def _filed(some_rules: Iterable) -> dict[str, list]:
+    """Rules under each word of which they need one, or under "" where they need none."""
+    filed: dict[str, list] = {"": []}
+    for rule in some_rules:
+        for word in rule.needs or ("",):
+            filed.setdefault(word, []).append(rule)
+    return filed
+
+
+def _that_may_speak(filed: dict[str, list], typed: "_Typed") -> list:
+    """Those of the filed rules for which a text has a word that they need, each once, and those that need none."""
+    words = typed.words.intersection(filed)
+    return [*filed[""], *{rule.id: rule for word in words for rule in filed[word]}.values()] if words else filed[""]
+
+
+def _beside(name_rules: Iterable[NameRule]) -> Beside:
+    beside = Beside({}, {}, [])
+    for rule in name_rules:
+        for cue in rule.when:
+            if cue.words_before is None and cue.words_after is None:
+                beside.always.append((rule, cue))
+                continue
+            shelf, words = (
+                (beside.after, cue.words_after) if cue.words_before is None else (beside.before, cue.words_before)
+            )
+            for word in words:
+                shelf.setdefault(word, []).append((rule, cue))
+    return beside
 
 
 # ------------------------------------------------------------------------------------------------------ reading a name
@@ -281,7 +366,9 @@ class _Typed(NamedTuple):
 
     text: str
     low: str
-    words: frozenset[str]  # folded words of the text; "0" stands for three digits in a row
+    words: frozenset[
+        str
+    ]  # folded words of the text; "0" stands for three digits in a row, "00" for seven close together, "#" for itself
     likely: frozenset[str]  # unlisted words that the text treats as names
 
 
@@ -294,7 +381,7 @@ def _shape(word: str) -> str:
 def _is_given(word: str, of: Rules) -> bool:
     if word in of.given or ("-" in word and word.split("-")[0] in of.given):
         return True
-    for ending in ("citos", "citas", "cito", "cita", "ito", "ita"):  # Adriancito, Lupita
+    for ending in DIMINUTIVES:  # Adriancito, Lupita
         if word.endswith(ending) and len(word) - len(ending) > 2:
             stem = word[: -len(ending)]
             return stem in of.given or stem + "o" in of.given or stem + "a" in of.given
@@ -355,6 +442,8 @@ def _rest_of_name(typed: _Typed, end: int, first: str, shape: str, of: Rules) ->
     words = [first]
     while len(words) < 4 and (gap := BLANKS.match(text, end)):
         at = gap.end()
+        if shape != "lower" and text[at : at + 1] in NO_NAME_GOES_ON:
+            break
         initial = INITIAL.match(text, at) if shape != "lower" else None
         if initial and initial.group() not in ("I", "A", "Y", "O"):
             words.append(low[at])
@@ -375,18 +464,6 @@ def _rest_of_name(typed: _Typed, end: int, first: str, shape: str, of: Rules) ->
         end = token.end()
     suffix = SUFFIX.match(text, end) if len(words) > 1 else None
     return tuple(words), suffix.end() if suffix else end
-
-
-def _name_before(typed: _Typed, end: int, rule: NameRule, of: Rules) -> _Name | None:
-    """The longest name that ends at `end`."""
-    starts = [match.start() for match in TOKEN.finditer(typed.text, max(0, end - 60), end)]
-    for start in starts[-4:]:
-        if start and (typed.text[start - 1].isalnum() or typed.text[start - 1] in "'’-"):
-            continue
-        name = _name_at(typed, start, rule, of)
-        if name and name.end == end:
-            return name
-    return None
 
 
 # -------------------------------------------------------------------------------------------------- who is meant by it
@@ -467,26 +544,26 @@ def _roster(staff: frozenset[str]) -> _Roster:
 
 def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, NameRule]]:
     """Every name that a cue shows to be a patient's or a private person's, with the rule that says so."""
-    low = typed.low
+    text, low = typed.text, typed.low
     listed, known = [], False
     for word in (typed.words & of.given) | typed.likely:
-        capital = [at for at in _places(typed, word) if typed.text[at].isupper()]
+        capital = [at for at in _places(typed, word) if text[at].isupper()]
         if capital or word not in of.also_words:  # "hope" and "will" in lower case are no names
             known = True
         for at in capital:
             if not PLACE.search(low, max(0, at - 10), at) and not STREET.match(low, at + len(word)):
                 listed.append((at, word))
-    ends = {at + len(word) + 1 for at, word in listed}
-    listed = sorted((at, word) for at, word in listed if at not in ends)  # the Trent of Marisol Trent begins no name
-    has_kin: bool | None = None
     tail = max(0, len(low) - 140)
     ending = low[tail:]
-    signed = any(mark in ending for mark in "-~\n")
-    if not known and (
-        (not signed and typed.words.isdisjoint(of.cues))
-        or not any(fold(word) not in of.never for word in CAPITAL.findall(typed.text))
-    ):
-        return
+    if not known:
+        signed = "-" in ending or "~" in ending or "\n" in ending
+        if (not signed and typed.words.isdisjoint(of.cues)) or not any(
+            fold(word) not in of.never for word in CAPITAL.findall(text)
+        ):
+            return
+    ends = {at + len(word) + 1 for at, word in listed}
+    listed = sorted((at, word) for at, word in listed if at not in ends)  # the Trent of Marisol Trent begins no name
+
     staff: dict[str, bool] = {}
 
     def is_staff(first: str) -> bool:
@@ -494,55 +571,132 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
             staff[first] = first in roster.first or _as_staff(typed, first, of)
         return staff[first]
 
-    somebody = any(not is_staff(word) for _, word in listed)
-    for rule in of.names if known else of.unlisted:
-        if rule.needs and typed.words.isdisjoint(rule.needs):
+    kin: list[bool] = []  # whether the text speaks of "my son", once that was asked
+
+    def has_kin() -> bool:
+        if not kin:
+            kin.append(of.kin.search(low) is not None)
+        return kin[0]
+
+    def may_speak(rule: NameRule) -> bool:
+        return not rule.chars or rule.chars.search(low, tail if rule.last else 0) is not None
+
+    def taken() -> Iterator[tuple[_Name | None, NameRule, Cue]]:
+        """Where the cue before a name stands, if it has one."""
+        for at, _ in listed:
+            end = _end_of_name(typed, at, of)
+            before, after = _words_beside(typed, at, end)
+            for rule, cue in (
+                *of.beside.always,
+                *of.beside.before.get(before, ()),
+                *of.beside.after.get(after, ()),
+            ):
+                if (rule.last and at < tail) or (cue.words_after is not None and after not in cue.words_after):
+                    continue
+                if (rule.needs and typed.words.isdisjoint(rule.needs)) or not may_speak(rule):
+                    continue
+                if cue.after is not None and not cue.after.match(low, end):
+                    continue
+                if cue.before is None or cue.before.search(low, max(0, at - CUE), at):
+                    yield _name_at(typed, at, rule, of), rule, cue
+        sought = [
+            rule for rule in _that_may_speak(of.sought, typed) if (known or rule.who not in KNOWN) and may_speak(rule)
+        ]
+        places = _name_places(typed, of) if sought else []
+        before = _words_before(typed, places)
+        backwards = any(cue.before is None for rule in sought for cue in rule.when)
+        ends = {at: _end_of_name(typed, at, of) for at in places} if backwards else {}
+        for rule in sought if places else ():
+            for cue in rule.when:
+                if cue.before is None:
+                    ending = [at for at, end in ends.items() if cue.after.match(low, end)]
+                    for name in _apart(_name_at(typed, at, rule, of) for at in ending):
+                        yield name, rule, cue
+                elif before is None or cue.words_before is None or not cue.words_before.isdisjoint(before):
+                    for match in cue.before.finditer(low, tail if rule.last else 0):
+                        yield _name_at(typed, match.end(), rule, of), rule, cue
+
+    for name, rule, cue in taken():
+        if name is None or (cue.after is not None and not cue.after.match(low, name.end)):
             continue
-        if rule.yields and not somebody and rule.who in KNOWN and not rule.lower:
+        if rule.kin and not has_kin():
             continue
-        if rule.chars and not any(char in (ending if rule.last else low) for char in rule.chars):
+        if name.words in roster.whole or _excepted(rule.unless, low, name.start, name.end):
             continue
-        if rule.kin:
-            if has_kin is None:
-                has_kin = of.kin.search(low) is not None
-            if not has_kin:
-                continue
-        begin = tail if rule.last else 0
-        names = [_name_at(typed, at, rule, of) for at, _ in listed if at >= begin] if rule.who in KNOWN else []
-        for before, after in rule.when:
-            if rule.who in KNOWN and not rule.lower:  # only where a listed name stands
-                found = (
-                    name
-                    for name in names
-                    if name is not None and (before is None or before.search(low, max(0, name.start - CUE), name.start))
-                )
-            elif before is not None:
-                starts = (match.end() for match in before.finditer(low, begin))
-                found = (_name_at(typed, at, rule, of) for at in starts)
-            else:
-                found = (_name_before(typed, match.start(), rule, of) for match in after.finditer(low))
-            for name in found:
-                if name is None or (after is not None and not after.match(low, name.end)):
-                    continue
-                if name.words in roster.whole or _excepted(rule.unless, low, name.start, name.end):
-                    continue
-                if rule.near and not _near_kin(typed, name.start, of):
-                    continue
-                if rule.yields and is_staff(name.words[0]):
-                    continue
-                yield name, rule
-                while rule.several and (gap := NEXT_OF_SEVERAL.match(low, name.end)):
-                    following = _name_at(typed, gap.end(), rule._replace(who="known"), of)
-                    if following is None:
-                        break
-                    name = following
-                    yield name, rule
+        if rule.near and not _near_kin(typed, name.start, of):
+            continue
+        if rule.yields and is_staff(name.words[0]):
+            continue
+        if rule.yields and rule.who in KNOWN and not rule.lower and all(is_staff(word) for _, word in listed):
+            continue
+        yield name, rule
+        while rule.several and (gap := NEXT_OF_SEVERAL.match(low, name.end)):
+            following = _name_at(typed, gap.end(), rule._replace(who="known"), of)
+            if following is None:
+                break
+            name = following
+            yield name, rule
+
+
+def _end_of_name(typed: _Typed, at: int, of: Rules) -> int:
+    """Where the name that begins at `at` ends, whoever takes it for one."""
+    token = TOKEN.match(typed.text, at)
+    if token is None:
+        return at
+    initial = token.end() - at == 1 and typed.text[token.end() : token.end() + 1] == "."
+    return _rest_of_name(typed, token.end() + initial, token.group(), _shape(token.group()), of)[1]
+
+
+def _words_beside(typed: _Typed, start: int, end: int) -> tuple[str, str]:
+    """The words before `start` and after `end`, "" for none."""
+    before, after = WORD.findall(typed.low, max(0, start - CUE), start), WORD.search(typed.low, end)
+    return plain_digits(before[-1]) if before else "", plain_digits(after.group()) if after else ""
+
+
+def _name_places(typed: _Typed, of: Rules) -> list[int]:
+    """Where a name could begin that a cue in the text might mean."""
+    low, places = typed.low, []
+    for match in CAPITALISED.finditer(typed.text):
+        at, end = match.span()
+        word = low[at:end]
+        if (len(word) == 1 or word not in of.never or word in of.given or low[end : end + 1] in "'-") and typed.text[
+            at
+        ].isupper():
+            places.append(at)
+    small = (typed.words & of.begin_given) - of.also_words.keys()
+    if "ito" in low or "ita" in low:
+        small |= {word for word in typed.words if word.endswith(DIMINUTIVES)}
+    for word in small:
+        places += _places(typed, word)
+    return sorted(places)
+
+
+def _apart(names: Iterable[_Name | None]) -> Iterator[_Name]:
+    """The names that do not begin within the one before."""
+    end = 0
+    for name in names:
+        if name is not None and name.start >= end:
+            yield name
+            end = name.end
+
+
+def _words_before(typed: _Typed, places: Sequence[int]) -> frozenset[str] | None:
+    """The words before some places, "" for none; None where one of them is far off."""
+    found = set()
+    for at in places:
+        words = WORD.findall(typed.low, max(0, at - NEAR), at)
+        if len(words) < 2 and at > NEAR:  # the one may be cut
+            words = WORD.findall(typed.low, max(0, at - FAR), at)
+            if len(words) < 2 and at > FAR:
+                return None
+        found.add(plain_digits(words[-1]) if words else "")
+    return frozenset(found)
 
 
 def _again(typed: _Typed, names: Sequence[tuple[str, ...]], lower: bool, of: Rules) -> Iterator[_Name]:
     """Every other place where one of these people is named: whole, by first name or by surname."""
     flags = (lower, True, False, False, False, False, False, False)
-    take = NameRule("name.again", (), "any", *flags, "", frozenset(), None)
+    take = NameRule("name.again", (), "any", *flags, None, frozenset(), None)
     for words in names:
         if words[0] in HONORIFICS and len(words) > 1:
             words = words[1:]
@@ -569,6 +723,38 @@ def _again(typed: _Typed, names: Sequence[tuple[str, ...]], lower: bool, of: Rul
                 yield whole
 
 
+def _typed(text: str, of: Rules) -> _Typed:
+    low = fold(text)
+    words = frozenset(split_words(low))
+    if "#" in text:
+        words |= {"#"}
+    if DIGITS.search(text):
+        words |= {"0", "00"} if MANY_DIGITS.search(text) else {"0"}
+    likely = frozenset() if words.isdisjoint(of.kin_words) else _likely(text, low, of)
+    return _Typed(text, low, words, likely)
+
+
+def _others(typed: _Typed, of: Rules) -> Iterator[Identifier]:
+    """Everything but names."""
+    for rule in _that_may_speak(of.others_filed, typed):
+        if rule.chars and not rule.chars.search(typed.low):
+            continue
+        subject = typed.text if rule.typed else typed.low
+        for pattern in rule.when:
+            for match in pattern.finditer(subject):
+                start, end = match.span("it")
+                if not _excepted(rule.unless, subject, start, end):
+                    yield Identifier(start, end, rule.kind, rule.id)
+
+
+def reaches(text: str) -> bool:
+    """Whether a short text, such as an id, is or holds somebody's e-mail address or phone number."""
+    if not MANY_DIGITS.search(text) and not SPELLED.search(text):
+        return False
+    of = rules()
+    return any(found.kind in ("EMAIL", "PHONE") for found in _others(_typed(text, of), of))
+
+
 def find(text: str, author: str | None = None, staff: Collection[str] = ()) -> list[Identifier]:
     """Every identifier of a patient or private person in `text`, in any order, overlaps and all.
 
@@ -577,23 +763,8 @@ def find(text: str, author: str | None = None, staff: Collection[str] = ()) -> l
     claims it.
     """
     of = rules()
-    low = fold(text)
-    words = frozenset(WORD.findall(low))
-    digits = DIGITS.search(text)
-    likely = frozenset() if words.isdisjoint(of.kin_words) else _likely(text, low, of)
-    typed = _Typed(text, low, words | {"0"} if digits else words, likely)
-    found = []
-    for rule in of.others if not typed.words.isdisjoint(of.other_cues) or "@" in low or "/" in low else ():
-        if (rule.needs and typed.words.isdisjoint(rule.needs)) or (
-            rule.chars and not any(char in low for char in rule.chars)
-        ):
-            continue
-        subject = text if rule.typed else low
-        for pattern in rule.when:
-            for match in pattern.finditer(subject):
-                start, end = match.span("it")
-                if not _excepted(rule.unless, subject, start, end):
-                    found.append(Identifier(start, end, rule.kind, rule.id))
+    typed = _typed(text, of)
+    found = list(_others(typed, of))
     roster = _roster(frozenset(staff)) if staff else _Roster()
     people = list(_names(typed, roster, of))
     found += [Identifier(name.start, name.end, "NAME", rule.id) for name, rule in people]
@@ -743,6 +914,6 @@ def deidentify(
     """One Redaction per text, in their order. `authors`, where given, is as long as `texts`."""
     staff = frozenset(staff)
     return [
-        replace(text, resolve(find(text, author, staff)))
+        replace(text, resolve(found)) if (found := find(text, author, staff)) else Redaction(text, [])
         for text, author in zip(texts, repeat(None, len(texts)) if authors is None else authors, strict=True)
     ]

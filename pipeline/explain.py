@@ -6,11 +6,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.annotate import annotate_batch
-from pipeline.clean import clean
-from pipeline.deidentify import deidentify
 from pipeline.model import Model
+from pipeline.prepare import prepare
 from pipeline.segment import clauses
 from pipeline.tables import TYPED, frame
+from pipeline.tag import off_topic
 from pipeline.taxonomy import Taxonomy
 
 COLOUR = {
@@ -27,11 +27,8 @@ def prepared(text: str, question: str | None = None):
     typed = frame(
         [{"file": "text", "row": 1, "review_id": "text", "source": "text", "text": text, "question": question}], TYPED
     )
-    table = clean(typed)
-    redaction = deidentify(table["text"].tolist())[0]
-    table["text"] = [redaction.text]
-    table["flags"] = [[]]
-    return table, redaction
+    reviews, _, (redaction,) = prepare(typed)
+    return reviews.assign(flags=[[]]), redaction
 
 
 def highlighted(text: str, opinions) -> Text:
@@ -90,6 +87,16 @@ def explain(text: str, model: Model, taxonomy: Taxonomy, question: str | None = 
             f"  score {review['score']:+.2f}  confidence {review['confidence']:.2f}",
         )
     )
+    stray = off_topic(clean_text, question)
+    if stray and stray.flag in review["flags"]:
+        words = clean_text[stray.start : stray.end]
+        parts.append(
+            Text.assemble(
+                ("off topic     ", "dim"),
+                (stray.flag, "bold"),
+                f'  by {stray.found_by}: "{words}"; kept, without opinions',
+            )
+        )
     aspects = annotations.opinions[annotations.opinions["treatment"].isna()]
     parts += [Text(""), highlighted(clean_text, aspects), Text("")]
     if len(aspects):

@@ -1,10 +1,10 @@
 """A model of `models/`: an encoder that reads a review once, and scikit-learn heads on what it saw.
 
 A model folder holds
-    encoder.onnx     the transformer, int8: tokens in, one vector per question we ask of a review out (a "slot")
-    tokenizer.json   how a text becomes tokens
-    heads.npz        the coefficients of the logistic regressions, plain arrays
-    model.json       what it was taught, its thresholds, its measured figures, and the SHA-256 of the files above
+    encoder.onnx or lookup.npz   the encoder (see encoders.py): words in, one vector per question we ask of a review out (a "slot")
+    tokenizer.json               how a text, or a word nobody met before, becomes pieces
+    heads.npz                    the coefficients of the logistic regressions, plain arrays
+    model.json                   what it was taught, its thresholds, its measured figures, and the SHA-256 of the files above
 Nothing in it can run code when loaded.
 
 A slot is one question: is parking spoken of, how did ketamine work. Each has an attention of its own over the words, so
@@ -13,33 +13,18 @@ that the vector a head judges and the words shown as evidence are the same thing
 
 import hashlib
 import json
-from bisect import bisect_left, bisect_right
 from functools import cached_property
 from itertools import chain, pairwise
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.encoders import AT, ENCODERS, OUTCOME_THEMES
 from pipeline.faults import Fault
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 
-OUTCOME_THEMES = ("efficacy", "side_effects")
-SLOTS = (
-    tuple(f"theme:{theme}" for theme in THEMES)
-    + ("overall",)
-    + tuple(f"escalate:{reason}" for reason in REASONS)
-    + tuple(f"mention:{treatment}" for treatment in TREATMENTS)
-    + tuple(f"received:{treatment}" for treatment in TREATMENTS)
-    + tuple(f"outcome:{treatment}:{theme}" for treatment in TREATMENTS for theme in OUTCOME_THEMES)
-)
-AT = {slot: index for index, slot in enumerate(SLOTS)}
-CONDITIONED = tuple(slot for slot in SLOTS if slot.startswith(("received:", "outcome:")))  # asked of one treatment
-LONGEST = 320  # tokens read at once; a longer review is read in windows
-OVERLAP = 64  # tokens shared by neighbouring windows, so that no opinion is cut in two
-FORMAT = 1
-FILES = ("encoder.onnx", "tokenizer.json", "heads.npz")
+FORMAT = 2
 
 
 class ModelError(Fault):
@@ -69,17 +54,6 @@ class Reading(NamedTuple):
 JUDGED = Reading._fields[:7]  # what is judged of a review as a whole
 
 
-class Window(NamedTuple):
-    """One stretch of one review as the encoder takes it."""
-
-    review: int
-    ids: list[int]
-    types: list[int]
-    readable: list[bool]  # the words of the review and the first token, not the question
-    offsets: list[tuple[int, int]]
-    mentioned: np.ndarray  # (3, tokens): the words that name each treatment
-
-
 def softmax(scores):
     """Along the last axis."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -88,58 +62,6 @@ def softmax(scores):
 
 def sigmoid(scores):
     return 1 / (1 + np.exp(-scores))
-
-
-def windows(tokenizer, texts, questions, mentions):
-    """The windows of a batch of reviews, in order. `mentions`: per review, treatment → places where it is named."""
-    begin, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    asked = {
-        question: tokenizer.encode(question, add_special_tokens=False).ids[:40]
-        for question in {*questions} - {None, ""}
-    }
-    for review, (encoding, question) in enumerate(
-        zip(tokenizer.encode_batch(list(texts), add_special_tokens=False), questions, strict=True)
-    ):
-        lead = [begin, *asked[question], end] if question in asked else [begin]
-        room = LONGEST - len(lead) - 1
-        ids, spans = encoding.ids, encoding.offsets
-        for first in range(0, max(1, len(ids) - OVERLAP), room - OVERLAP):
-            part, places = ids[first : first + room], spans[first : first + room]
-            offsets = [(0, 0)] * len(lead) + places + [(0, 0)]
-            mentioned = np.zeros((len(TREATMENTS), len(offsets)), np.float32)
-            for treatment, hits in mentions[review].items():
-                for hit in hits:
-                    begun = bisect_left(places, hit.end, key=itemgetter(0))  # tokens stand in order
-                    ended = bisect_right(places, hit.start, key=itemgetter(1))
-                    mentioned[TREATMENTS.index(treatment), len(lead) + ended : len(lead) + begun] = 1
-            yield Window(
-                review,
-                [*lead, *part, end],
-                [0] * len(lead) + [int(len(lead) > 1)] * (len(part) + 1),
-                [True] + [False] * (len(lead) - 1) + [True] * len(part) + [False],
-                offsets,
-                mentioned,
-            )
-
-
-def padded(batch):
-    """The encoder's inputs for some windows: five arrays of the same width."""
-    width = max(len(window.ids) for window in batch)
-    ids = np.zeros((len(batch), width), np.int64)
-    types, mask, readable = ids.copy(), ids.copy(), np.zeros((len(batch), width), np.float32)
-    mentioned = np.zeros((len(batch), len(TREATMENTS), width), np.float32)
-    for row, window in enumerate(batch):
-        length = len(window.ids)
-        ids[row, :length], types[row, :length], mask[row, :length] = window.ids, window.types, 1
-        readable[row, :length] = window.readable
-        mentioned[row, :, :length] = window.mentioned
-    return {
-        "input_ids": ids,
-        "token_type_ids": types,
-        "attention_mask": mask,
-        "readable": readable,
-        "mentioned": mentioned,
-    }
 
 
 def sha256(path: Path) -> str:
@@ -167,7 +89,8 @@ class Model:
             raise ModelError(
                 f"{self.folder}/model.json cannot be read: {error}; run make train to build it anew"
             ) from error
-        if not isinstance(self.about, dict) or self.about.get("format") != FORMAT:
+        about = self.about if isinstance(self.about, dict) else {}
+        if about.get("format") != FORMAT or str(about.get("encoder")) not in ENCODERS:
             raise ModelError(f"{self.folder} was built for another version of the pipeline; run make train")
         taught = {
             "themes": list(THEMES),
@@ -177,7 +100,8 @@ class Model:
         }
         if any(self.about.get("taught", {}).get(key) != value for key, value in taught.items()):
             raise ModelError(f"{self.folder} was taught another taxonomy than this pipeline reads; run make train")
-        if finished and (self.about.get("sha256", {}).keys() != set(FILES) or "thresholds" not in self.about):
+        self.encoder = ENCODERS[self.about["encoder"]](self.folder)
+        if finished and (self.about.get("sha256", {}).keys() != self.files or "thresholds" not in self.about):
             raise ModelError(f"{self.folder} is only half built; run make train")
         for name, expected in self.about["sha256"].items():
             path = self.folder / name
@@ -195,24 +119,10 @@ class Model:
         """Probability from which a label counts, per question; set on the calibration authors."""
         return self.about["thresholds"]
 
-    @cached_property
-    def tokenizer(self):
-        from tokenizers import Tokenizer
-
-        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
-
-    @cached_property
-    def session(self):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            str(self.folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
-        )
-
-    threads = 1  # a worker is a process of its own; more threads in one help little and cost repeatability
+    @property
+    def files(self) -> set[str]:
+        """What stands in the folder beside model.json."""
+        return {*self.encoder.FILES, "heads.npz"}
 
     @cached_property
     def heads(self):
@@ -224,19 +134,10 @@ class Model:
         scores = vectors @ self.heads[f"{head}/coef"].T + self.heads[f"{head}/intercept"]
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
-    def encode(self, items):
-        """Windows → (vectors (windows, slots, width), weights: a (slots, tokens) array per window).
-
-        One at a time: the int8 scale of a batch spans the whole batch, so that a review's reading would depend on its
-        neighbours; and on a CPU one at a time is the faster way too.
-        """
-        seen = [self.session.run(None, padded([window])) for window in items]
-        return np.concatenate([vectors for vectors, _ in seen]), [weights[0] for _, weights in seen]
-
     def read(self, texts, questions, mentions) -> Reading:
         """What is in some texts, at least one. `questions`: what a survey asked, or None. `mentions`: treatment → places, by rule."""
-        items = list(windows(self.tokenizer, texts, questions, mentions))
-        vectors, weights = self.encode(items)
+        items = list(self.encoder.windows(texts, questions, mentions))
+        vectors, weights = self.encoder.encode(items)
         themes = vectors[:, : len(THEMES)]
         presence = sigmoid(
             np.stack([self.judge(f"theme:{theme}", themes[:, at]) for at, theme in enumerate(THEMES)], axis=1)

@@ -1,20 +1,22 @@
 """The map: what is done to the reviews, in order, and what each step reads and writes.
 
     read        files              → typed reviews, refused rows        pipeline/read/
-    clean       typed reviews      → repaired text, language, keys      pipeline/clean.py
+    prepare     typed reviews      → repaired text, language, keys,     pipeline/prepare.py (clean, deidentify)
+                                     no identifiers
     fold        keys               → which review is a twin of which    pipeline/clean.py
-    deidentify  text               → text without identifiers           pipeline/deidentify.py
     annotate    de-identified text → opinions, mentions, escalations    pipeline/annotate.py (segment, tag, model)
+    correct     annotations        → annotations as people corrected    pipeline/corrections.py
     summarise   annotations        → Summary of a month                 pipeline/summary/
     report      Summary            → html, xlsx, json                   pipeline/report/
     clear       annotations        → candidate quotes and their status  pipeline/testimonials.py, pipeline/clearance/
     store       everything         → the output folder, all or nothing  pipeline/store.py
 
-Text as typed lives in memory from `read` to `deidentify` and is written nowhere.
+Text as typed lives in memory from `read` to `prepare` and is written nowhere.
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -22,15 +24,31 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline import clearance, read, report, store, summary, tables, taxonomy, testimonials
+from pipeline import check as checks
+from pipeline import clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
-from pipeline.clean import bursts, clean, copied, fold_twins, key, places
-from pipeline.deidentify import deidentify, find, typed_span
+from pipeline.clean import bursts, copied, fold_twins, key, places
+from pipeline.deidentify import reaches, typed_span
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
+from pipeline.prepare import prepare, prepare_refused
+from pipeline.read import ledgers
+from pipeline.read.corrections import read_corrections, told_by_row
 from pipeline.read.roster import read_roster
 from pipeline.report import board
 
+KEPT = {  # the tables people keep by hand, and where they are if nobody says otherwise
+    "corrections": Path("data/corrections.csv"),
+    "changes": Path("data/changes.csv"),
+    "closed": Path("data/closed.csv"),
+}
+GIVEN = ("consents", "staff", *KEPT)  # the settings that name a table, which a later report takes over
+MOST_LINES = 5  # of what is in vain in a table kept by hand
+THE_REST = {
+    "corrections": "reviews correct {path} --dry-run lists them",
+    "changes": "mend those first",
+    "closed": "the report lists them",
+}
 ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
@@ -46,6 +64,20 @@ class Settings(NamedTuple):
     staff: Path | None = None
     month: str | None = None
     workers: int = 1
+    corrections: Path | None = None
+    changes: Path | None = None
+    closed: Path | None = None
+
+
+class Kept(NamedTuple):
+    """What people keep by hand beside the exports."""
+
+    corrections: pd.DataFrame  # CORRECTIONS and `row`; no row where there is no such file
+    changes: pd.DataFrame | None  # CHANGES; None where there is no such file
+    closed: pd.DataFrame | None  # CLOSED; None where there is no such file
+
+
+Vain = tuple[list[int], str]  # rows of a table kept by hand that have no effect, and why and the mend
 
 
 class Ingested(NamedTuple):
@@ -55,6 +87,24 @@ class Ingested(NamedTuple):
     rejected: pd.DataFrame
     notes: list[str]
     read: int
+
+
+class Correction(NamedTuple):
+    """What `reviews correct` did, or with dry_run would do."""
+
+    changes: list[corrections.Change]
+    names: dict[str, str]  # of the themes, for people
+    stale: list[str]
+    kept: Path
+    outcome: "Outcome | None"  # None where nothing was written
+
+
+class Checked(NamedTuple):
+    """What `reviews check` found of a month ("October 2026"), and what to tell beside it."""
+
+    findings: list[checks.Finding]
+    notes: list[str]
+    month: str
 
 
 class Outcome(NamedTuple):
@@ -80,51 +130,55 @@ def ingest(inputs: Iterable[Path], staff: Sequence[str] = (), progress: Progress
     for batch in read.read(list(inputs)):
         rows += batch.read
         notes += batch.notes
-        refused.append(batch.rejected)
+        refused.append(prepare_refused(batch.rejected, staff))
         if len(batch.reviews):
-            table = clean(batch.reviews)
-            redactions = deidentify(table["text"].tolist(), tables.values(table["author"]), staff)
-            table["text"] = [redaction.text for redaction in redactions]
-            table["question"] = [
-                redaction.text or None for redaction in deidentify(table["question"].fillna("").tolist())
-            ]
-            kept.append(table.drop(columns=["author"]))
+            kept.append(prepare(batch.reviews, staff).reviews)
         progress("read", rows, None)
-    rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REFUSED)
+    rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REJECTED)
     if not kept:
         raise read.InputError(nothing_read(rejected))
     reviews = pd.concat(kept, ignore_index=True)
-    excerpts = deidentify(rejected["excerpt"].fillna("").tolist(), tables.values(rejected["author"]), staff)
-    rejected = rejected.assign(excerpt=[redaction.text for redaction in excerpts])[tables.REJECTED.names]
-    reviews["location"] = places(reviews["location"])
-    twin_of = fold_twins(reviews)
-    ids = reviews["review_id"] = unique_ids(reviews["review_id"], twin_of)
-    reviews["duplicate_of"] = [None if pd.isna(at) else ids[at] for at in twin_of]
-    twins = reviews[reviews["duplicate_of"].notna()].groupby("duplicate_of")["review_id"].agg(list)
-    reviews["twins"] = [twins.get(review_id, []) for review_id in ids]
-    marks = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
-    marks |= {"copied text": copied(reviews, twin_of), "burst": bursts(reviews, twin_of)}
-    reviews["flags"] = [
-        [name for name, marked in zip(marks, row, strict=True) if marked] for row in zip(*marks.values(), strict=True)
-    ]
+    reviews = reviews.assign(**across(reviews))
     assert len(reviews) + len(rejected) == rows, "every row read is a review or a refused row"
     assert reviews["review_id"].is_unique, "no two rows share an id"
     return Ingested(reviews, rejected, notes, rows)
 
 
+def across(reviews: pd.DataFrame) -> dict[str, object]:
+    """The columns for which all reviews must be seen: place, id, twins, flags. Texts are looked at where fold_twins must."""
+    located = places(reviews["location"])
+    twin_of = fold_twins(reviews)
+    ids = unique_ids(reviews["review_id"], twin_of)
+    duplicate_of = {label: ids[survivor] for label, survivor in twin_of[twin_of.notna()].items()}
+    twins: dict[str, list[str]] = {}
+    for label, survivor in duplicate_of.items():
+        twins.setdefault(survivor, []).append(ids[label])
+    marks = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
+    marks["copied text"] = copied(reviews, twin_of)
+    marks["burst"] = bursts(reviews.assign(location=located), twin_of)
+    flags = [[] for _ in range(len(reviews))]
+    for name, marked in marks.items():
+        for place in marked.to_numpy(dtype=bool).nonzero()[0]:
+            flags[place].append(name)
+    return {
+        "location": located,
+        "review_id": ids,
+        "duplicate_of": [duplicate_of.get(label) for label in reviews.index],
+        "twins": [twins.get(review_id, []) for review_id in ids],
+        "flags": flags,
+    }
+
+
+def refusal(row) -> str:
+    """Where a row was refused and why, for a person: by file and row, or by file where all of it was."""
+    return f"{row.file}, row {row.row}: {row.reason}" if row.row else f"{row.file}: {row.reason}"
+
+
 def nothing_read(rejected: pd.DataFrame) -> str:
     """Why no review came of the input, by file and row."""
-    lines = [
-        f"{row.file}, row {row.row}: {row.reason}" if row.row else f"{row.file}: {row.reason}"
-        for row in rejected.head(5).itertuples()
-    ]
+    lines = [refusal(row) for row in rejected.head(5).itertuples()]
     more = [f"and {len(rejected) - 5:,} rows more"] if len(rejected) > 5 else []
     return "no review could be read; nothing was written\n  " + "\n  ".join(lines + more)
-
-
-def identifies(review_id: str) -> bool:
-    """Whether a source used a patient's e-mail address or phone number as its id."""
-    return any(found.kind in ("EMAIL", "PHONE") for found in find(review_id))
 
 
 def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
@@ -132,9 +186,12 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
 
     An id that is an e-mail address or a phone number gives way to one made from it.
     """
-    taken, used, given = set(ids), set(), {}
-    for at in twin_of.notna().sort_values(kind="stable").index:
-        wanted, count = f"r-{key(ids[at])[:12]}" if identifies(ids[at]) else ids[at], 1
+    given = ids.astype("object")
+    named = pd.Series([reaches(review_id) for review_id in given], index=given.index, dtype=bool)
+    unlike = given.duplicated(keep=False) | named
+    taken, used = set(given), set(given[~unlike])
+    for at in twin_of[unlike].notna().sort_values(kind="stable").index:
+        wanted, count = f"r-{key(ids[at])[:12]}" if named[at] else ids[at], 1
         if wanted in used:
             while f"{wanted}~{(count := count + 1)}" in taken:
                 pass
@@ -142,7 +199,7 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
             taken.add(wanted)
         used.add(wanted)
         given[at] = wanted
-    return pd.Series(given, dtype="object").reindex(ids.index)
+    return given
 
 
 _worker: dict = {}
@@ -194,7 +251,7 @@ def annotate_typed(
         for message in batch.notes:
             note(message)
         for row in batch.rejected.itertuples():
-            note(f"{row.file}, row {row.row}: {row.reason}")
+            note(refusal(row))
         if len(batch.reviews):
             yield from annotations_of(batch.reviews, model, words, staff)
         done += len(batch.reviews)
@@ -205,26 +262,21 @@ def annotations_of(
     typed: pd.DataFrame, model: Model, words: taxonomy.Taxonomy, staff: Sequence[str] = ()
 ) -> Iterator[dict]:
     """The Annotation of each of some typed reviews (TYPED), in order, with evidence and pii as typed."""
-    table = clean(typed)
-    redactions = deidentify(table["text"].tolist(), tables.values(table["author"]), staff)
+    table, repaired, redactions = prepare(typed, staff)
     # rows are told apart by position: two sources may use one id
-    numbered = table.assign(
-        review_id=[str(at) for at in range(len(table))],
-        text=[redaction.text for redaction in redactions],
-        flags=[[] for _ in redactions],
-    )
+    numbered = table.assign(review_id=[str(at) for at in range(len(table))], flags=[[] for _ in redactions])
     annotated = annotate_batch(numbered, model, words)
     grouped = [dict(list(frame.groupby("review_id", sort=False))) for frame in annotated[1:]]
     columns = (
         annotated.reviews.itertuples(),
         table["review_id"],
         tables.values(typed["text"]),
-        table["text"],
+        repaired,
         redactions,
     )
-    for row, review_id, text, repaired, redaction in zip(*columns, strict=True):
+    for row, review_id, text, whole, redaction in zip(*columns, strict=True):
         yield {"id": review_id} | annotation(
-            row, [frames.get(row.review_id) for frames in grouped], text or "", repaired, redaction
+            row, [frames.get(row.review_id) for frames in grouped], text or "", whole, redaction
         )
 
 
@@ -319,19 +371,90 @@ def month_of_report(reviews: pd.DataFrame, asked: str | None) -> str | None:
 def told_of(model: Model, settings: Settings) -> dict:
     """What the report says of how it was made; kept in the manifest, so that another month can be written without the model."""
     about = model.about
-    return {
-        "model": {
-            "name": model.name,
-            "version": about["sha256"]["encoder.onnx"][:12],
-            "themes": about["measured"]["themes"],
-            "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
-            "escalation_false_rate": about["measured"]["escalation_false_rate"],
-            "escalations_there": about["measured"]["escalations_there"],
-        },
-        "names": {key: label.name for key, label in taxonomy.load(settings.taxonomy).themes.items()},
-        "consents": str(settings.consents) if settings.consents else None,
-        "staff": str(settings.staff) if settings.staff else None,
-    }
+    return (
+        {
+            "model": {
+                "name": model.name,
+                "version": about["sha256"]["encoder.onnx"][:12],
+                "themes": about["measured"]["themes"],
+                "escalation_miss_rate": about["measured"]["escalation_miss_rate"],
+                "figures": about["measured"]["figures"],
+                "escalation_false_rate": about["measured"]["escalation_false_rate"],
+                "escalations_there": about["measured"]["escalations_there"],
+            },
+            "names": {key: label.name for key, label in taxonomy.load(settings.taxonomy).themes.items()},
+        }
+        | dict.fromkeys(GIVEN)
+        | given(settings)
+    )
+
+
+def given(settings: Settings) -> dict[str, str]:
+    """Where the tables lie that the settings name."""
+    return {name: str(path) for name in GIVEN if (path := getattr(settings, name))}
+
+
+def place_of(name: str, told: Mapping) -> Path:
+    """Where a table kept by hand lies: where an earlier run was told, else where it usually is."""
+    return Path(told.get(name) or KEPT[name])
+
+
+def read_kept(told: Mapping) -> Kept:
+    """The tables kept by hand that `told` names (see told_of), places as typed. Raises InputError with a line for every wrong row."""
+    paths = {name: Path(told[name]) if told.get(name) else None for name in KEPT}
+    return Kept(
+        kept_corrections(paths["corrections"], told["names"]),
+        ledgers.read_changes(paths["changes"], told["names"]) if paths["changes"] else None,
+        ledgers.read_closed(paths["closed"]) if paths["closed"] else None,
+    )
+
+
+def kept_corrections(path: Path | None, names: Mapping[str, str]) -> pd.DataFrame:
+    """The file of corrections: CORRECTIONS and `row`; no row where there is no file. names: theme → its name for people."""
+    if path is None:
+        return pd.DataFrame(columns=[*tables.CORRECTIONS.names, "row"], dtype=object)
+    kept = read_corrections(path, names)
+    by_hand = [
+        (row, f"it has no text_hash; corrections typed by hand are taken in with: reviews correct {path}")
+        for row in kept.loc[kept["text_hash"] == "", "row"]
+    ]
+    if by_hand:
+        raise read.InputError(told_by_row(path, by_hand))
+    return kept
+
+
+def settled(kept: Kept, reviews: pd.DataFrame, told: Mapping) -> tuple[Kept, dict[str, list[Vain]]]:
+    """What is kept as far as these reviews bear it out (corrections that stand, changes in clinics as they are named here),
+    and by table what is in vain. Which closings are is known with the Summary: see write_outputs.
+    """
+    standing, stale = corrections.standing(kept.corrections, reviews)
+    changes, unplaced = kept.changes, []
+    if changes is not None:
+        places = {place for place in tables.values(reviews["location"]) if place}
+        changes, unplaced = ledgers.settled(changes, places, Path(told["changes"]))
+    return Kept(standing, changes, kept.closed), {"corrections": stale, "changes": unplaced}
+
+
+def in_vain(found: Mapping[str, Sequence[Vain]], told: Mapping) -> list[str]:
+    """What in the tables kept by hand has no effect: lines of file, rows, why and the mend, MOST_LINES a table."""
+    lines = []
+    for name, vain in found.items():
+        lines += vain_lines(told[name], vain[:MOST_LINES])
+        if len(vain) > MOST_LINES:
+            rest = THE_REST[name].format(path=told[name])
+            lines.append(f"{told[name]}: {len(vain) - MOST_LINES} more have no effect; {rest}")
+    return lines
+
+
+def vain_lines(path: Path | str, vain: Iterable[Vain]) -> list[str]:
+    """ "corrections.csv, rows 3, 4: the text …", for each."""
+    return [f"{path}, row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))}: {why}" for rows, why in vain]
+
+
+def corrected(as_read: tables.Annotations, standing: pd.DataFrame) -> tuple[tables.Annotations, tables.Annotations]:
+    """The annotations with the corrections in force, and what the program had read of the reviews these concern."""
+    before = corrections.part(as_read, corrections.concerned(as_read.reviews, standing))
+    return corrections.apply(as_read, standing), before
 
 
 def write_outputs(
@@ -342,13 +465,27 @@ def write_outputs(
     month: str | None,
     only: str | None,
     told: dict,
-) -> None:
-    """The report of a month and the testimonials, of the month `only` or of all, into folder/report. `told`: see told_of."""
+    kept: Kept,
+) -> list[Vain]:
+    """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the closings in vain.
+
+    told: see told_of. kept: see settled.
+    """
+    vain = []
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
-        summed = summary.summarise(annotations, rejected, counts, month, model=told["model"], names=told["names"])
+        summed = summary.summarise(
+            annotations,
+            rejected,
+            counts,
+            month,
+            model=told["model"],
+            names=told["names"],
+            **kept._asdict(),
+        )
         report.write_report(summed, annotations, place)
+        vain = [([one["row"]], one["why"]) for one in summed["escalations"]["not_closed"]]
     consents = clearance.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
@@ -356,20 +493,48 @@ def write_outputs(
     quotes = testimonials.candidates(annotations, month=only, on=on, consents=consents, rules=rules, staff=staff)
     gone = testimonials.withdrawn(annotations, consents, on=on) if consents is not None and on else None
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
+    return vain
+
+
+def edited_kept(out: Path, folder: Path, taken: Path | None = None) -> list[str]:
+    """Workbooks that somebody changed and nobody has taken in go along into the new output; a note of each.
+
+    taken: the file whose corrections have just been taken in, which need not be kept.
+    """
+    report = out / "report" / "report.xlsx"
+    books = sorted(out.glob("report.edited*.xlsx"))
+    written = store.read_manifest(out).get("workbook") if (out / store.MANIFEST).exists() else None
+    if written and report.exists() and sha256(report) != written:
+        books.append(report)
+    notes = []
+    for book in books:
+        if taken is None or not book.samefile(taken):
+            kept = f"report.edited{f'-{len(notes) + 1}' * bool(notes)}.xlsx"
+            shutil.copyfile(book, folder / kept)
+            notes.append(
+                f"a workbook holds changes that were not taken in, kept as {out / kept}; type: reviews correct {out / kept}"
+            )
+    return notes
+
+
+def workbook_hash(folder: Path) -> str | None:
+    """Of the workbook just written: another one is one that somebody has changed."""
+    book = folder / "report" / "report.xlsx"
+    return sha256(book) if book.exists() else None
 
 
 def input_hashes(settings: Settings) -> dict[str, str]:
     """Every file that went in, by a name people know it by, with its hash."""
     found: dict[str, str] = {}
-    beside = [path for path in (settings.consents, settings.staff, settings.taxonomy) if path]
-    for given in [*settings.inputs, *beside]:
-        for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
+    tables_given = [path for name in ("taxonomy", *GIVEN) if (path := getattr(settings, name))]
+    for place in [*settings.inputs, *tables_given]:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.is_file() and not path.name.startswith("."):
-                name = str(path.relative_to(given.parent))
+                name = str(path.relative_to(place.parent))
                 again = 1
                 while name in found:
                     again += 1
-                    name = f"{path.relative_to(given.parent)} ({again})"
+                    name = f"{path.relative_to(place.parent)} ({again})"
                 found[name] = sha256(path)
     return found
 
@@ -378,9 +543,12 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     """Files to report, in one go. Raises read.InputError, ModelError, TaxonomyError or StoreError with the mend."""
     model = Model(settings.model)  # a missing or foreign model is told before any work is done
     words = taxonomy.load(settings.taxonomy)
+    told = told_of(model, settings)
+    kept = read_kept(told)
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
         ingested = ingest(settings.inputs, read_roster(settings.staff) if settings.staff else (), progress)
-        annotations = annotate(ingested.reviews, settings, progress)
+        kept, vain = settled(kept, ingested.reviews, told)
+        annotations, as_read = corrected(annotate(ingested.reviews, settings, progress), kept.corrections)
         duplicates = int(annotations.reviews["duplicate_of"].notna().sum())
         counts = {
             "read": ingested.read,
@@ -389,11 +557,12 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             "rejected": len(ingested.rejected),
         }
         month = month_of_report(annotations.reviews, settings.month)
+        edited = edited_kept(settings.out, folder)
         store.write_annotations(folder, annotations)
+        store.write_as_read(folder, as_read)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        told = told_of(model, settings)
-        write_outputs(folder, annotations, ingested.rejected, counts, month, None, told)
+        vain["closed"] = write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
         store.write_manifest(
             folder,
             {
@@ -404,6 +573,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
                 "told": told,
                 "counts": counts,
                 "month": month,
+                "workbook": workbook_hash(folder),
                 "notes": ingested.notes,
                 "libraries": {
                     name: version(name)
@@ -412,25 +582,95 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             },
         )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(counts, month, ingested.notes, annotations, [settings.out / path for path in written])
+    notes = ingested.notes + in_vain(vain, told) + edited
+    return outcome(counts, month, notes, annotations, [settings.out / path for path in written])
 
 
-def rewrite(settings: Settings, only: str | None = None) -> Outcome:
-    """Report and testimonials anew from what an earlier run left, for another month or with other consents.
+def rewrite(settings: Settings, only: str | None = None, taken: Path | None = None) -> Outcome:
+    """Report and testimonials anew from what an earlier run left, for another month or with other tables kept by hand.
 
-    The board holds the quotes of every month, or of the month `only`.
+    The board holds the quotes of every month, or of the month `only`. taken: see edited_kept.
     """
-    kept = (".gitkeep", *(f"{name}.parquet" for name in store.FILES), "rejected.csv")
-    with store.replacing(settings.out, keep=kept) as folder:
-        annotations = store.read_annotations(settings.out)
-        rejected, manifest = store.read_rejected(settings.out), store.read_manifest(settings.out)
+    with store.replacing(settings.out, keep=(".gitkeep", "rejected.csv")) as folder:
+        manifest = store.read_manifest(settings.out)
+        told = manifest["told"] | given(settings)
+        as_read = read_as_read(settings.out)
+        kept, vain = settled(read_kept(told), as_read.reviews, told)
+        annotations, before = corrected(as_read, kept.corrections)
+        edited = edited_kept(settings.out, folder, taken)
+        rejected = store.read_rejected(settings.out)
+        store.write_annotations(folder, annotations)
+        store.write_as_read(folder, before)
         month = month_of_report(annotations.reviews, settings.month or manifest["month"])
-        given = {"consents": settings.consents, "staff": settings.staff}
-        told = manifest["told"] | {name: str(path) for name, path in given.items() if path}
-        write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told)
-        store.write_manifest(folder, manifest | {"month": month, "told": told})
+        vain["closed"] = write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
+        hashes = {Path(told[name]).name: sha256(Path(told[name])) for name in KEPT if told.get(name)}
+        fresh = {"month": month, "told": told, "inputs": manifest["inputs"] | hashes, "workbook": workbook_hash(folder)}
+        store.write_manifest(folder, manifest | fresh)
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return outcome(manifest["counts"], month, [], annotations, [settings.out / path for path in written])
+    notes = in_vain(vain, told) + edited
+    return outcome(manifest["counts"], month, notes, annotations, [settings.out / path for path in written])
+
+
+def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """The reviews that an earlier run left, the corrections of them that stand, and a line for each that is stale.
+
+    The texts are those of the output, de-identified: nothing is kept beside, so that a review taken out of the raw files
+    is out of the training with the next run.
+    """
+    reviews = store.read_annotations(settings.out).reviews
+    kept = kept_corrections(settings.corrections, store.read_manifest(settings.out)["told"]["names"])
+    standing, stale = corrections.standing(kept, reviews)
+    return reviews, standing, vain_lines(settings.corrections, stale)
+
+
+def read_as_read(out: Path) -> tables.Annotations:
+    """What the program read in an earlier run, corrections taken out again."""
+    annotations, as_read = store.read_annotations(out), store.read_as_read(out)
+    return corrections.put_back(annotations, as_read) if as_read is not None else annotations
+
+
+def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction:
+    """The corrections of a file (an edited workbook, or a table) into the file kept and into what an earlier run left.
+
+    A row that is wrong raises InputError, with every such row, and changes nothing. A stale one (its review is gone, or
+    has another text) is told, and the others are taken.
+    """
+    as_read = read_as_read(settings.out)
+    told = store.read_manifest(settings.out)["told"]
+    path = settings.corrections or place_of("corrections", told)
+    offered = read_corrections(file, told["names"])
+    if path.exists() and path.samefile(file):
+        kept = offered[offered["text_hash"] != ""]
+    else:
+        kept = kept_corrections(path if path.exists() else None, told["names"])
+    now = corrections.apply(as_read, kept)
+    if wrong := corrections.objections(offered, now.reviews):
+        raise read.InputError(told_by_row(file, wrong))
+    texts = corrections.hashes(as_read.reviews)
+    by_hand = offered["text_hash"] == ""
+    offered.loc[by_hand, "text_hash"] = offered.loc[by_hand, "review_id"].map(texts)
+    standing, stale = corrections.standing(offered, as_read.reviews)
+    merged, changes = corrections.merge(kept, standing, as_read, told["model"]["version"])
+    done = None
+    if (changes or (by_hand.any() and path == file)) and not dry_run:
+        store.write_corrections(path, merged)
+        done = rewrite(settings._replace(corrections=path), taken=file)
+    return Correction(changes, told["names"], vain_lines(file, stale), path, done)
+
+
+def check(out: Path, month: str | None, thresholds: Path | None) -> Checked:
+    """The stored report of a month against thresholds, and a note of each table kept by hand that has changed since."""
+    wanted = checks.load_thresholds(thresholds)
+    told = store.read_summary(out, month)
+    manifest = store.read_manifest(out)
+    found = checks.findings(told, manifest["told"]["model"], wanted)
+    places = [place_of(name, manifest["told"]) for name in KEPT]
+    notes = [
+        f"{path} has changed since the report was written; type: reviews report --month {told['month']}"
+        for path in places
+        if path.exists() and sha256(path) != manifest["inputs"].get(path.name)
+    ]
+    return Checked(found, notes, told["month_name"])
 
 
 def outcome(

@@ -5,13 +5,15 @@ Nothing here knows of reviews, files or a clock; each formula names its source. 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 
 FEW, SMALL = 5, 30  # under FEW a count only; under SMALL marked; the policy of the clinics' report, not a law of nature
 Z = 1.959963984540054  # the 97.5th percentile of the normal distribution
 ENOUGH_POINTS = 12  # control limits on fewer months are trial limits; with more they are locked on the first twelve
+ENOUGH_REVIEWS = 20  # on either side of a change written down, before the report says what followed it (a choice)
 FALSE_CLAIMS = 0.05  # the chance that a report claims any change of a theme where there is none
 # What `make false-alarms` prints; the Method of the report says it.
 FALSE_ALARMS = {
@@ -35,26 +37,65 @@ RULES = {
 # ── Shares and intervals ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wilson(k, n):
-    """The 95 % interval of a share, low and high; arrays or numbers. NaN where n is 0. (Wilson 1927, JASA 22:209.)"""
+def wilson(k, n, z=Z):
+    """The 95 % interval of a share (or that of another `z`), low and high; arrays or numbers. NaN where n is 0.
+
+    (Wilson 1927, JASA 22:209.)
+    """
     k, n = np.asarray(k, float), np.asarray(n, float)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = k / n
-        centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-        half = Z / (1 + Z * Z / n) * np.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
         low = np.where(k == 0, 0.0, np.maximum(centre - half, 0.0))  # exactly 0 and 1 at the ends, not 1e-17
         high = np.where(k == n, 1.0, np.minimum(centre + half, 1.0))
     empty = n == 0
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
 
-def newcombe(k1: int, n1: int, k2: int, n2: int) -> tuple[float, float]:
-    """The 95 % interval of share 2 − share 1, from the two Wilson intervals. (Newcombe 1998, Stat Med 17:873, method 10.)"""
-    (low1, high1), (low2, high2) = wilson(k1, n1), wilson(k2, n2)
+def newcombe(k1, n1, k2, n2, z=Z):
+    """The 95 % interval (or that of another `z`) of share 2 − share 1, from the two Wilson intervals; arrays or numbers.
+
+    (Newcombe 1998, Stat Med 17:873, method 10.)
+    """
+    k1, n1, k2, n2 = (np.asarray(counts, float) for counts in (k1, n1, k2, n2))
+    (low1, high1), (low2, high2) = wilson(k1, n1, z), wilson(k2, n2, z)
     p1, p2 = k1 / n1, k2 / n2
-    low = p2 - p1 - math.sqrt((p2 - low2) ** 2 + (high1 - p1) ** 2)
-    high = p2 - p1 + math.sqrt((high2 - p2) ** 2 + (p1 - low1) ** 2)
-    return float(low), float(high)
+    low = p2 - p1 - np.sqrt((p2 - low2) ** 2 + (high1 - p1) ** 2)
+    high = p2 - p1 + np.sqrt((high2 - p2) ** 2 + (p1 - low1) ** 2)
+    return low, high
+
+
+def differences(pairs: Sequence[Sequence[int]]) -> list[dict]:
+    """Share 2 − share 1 of several (k1, n1, k2, n2) looked at at once: {low, high, level, p_corrected} each, in that order.
+
+    The chance p of a difference is that at which its Newcombe interval just leaves out nought, and Holm's correction keeps
+    the chance of any false claim to FALSE_CLAIMS. Each interval has the `level` at which Holm tests it (the first not
+    claimed gives its level to those after it), so that an interval leaves out nought if and only if its difference is
+    claimed.
+    """
+    if not len(pairs):
+        return []
+    counts = np.asarray(pairs, float).T
+    inside, outside = np.zeros(len(pairs)), np.full(len(pairs), 40.0)
+    for _ in range(50):  # the z of that interval, which grows with it
+        middle = (inside + outside) / 2
+        low, high = newcombe(*counts, middle)
+        clear = (low > 0) | (high < 0)
+        inside, outside = np.where(clear, middle, inside), np.where(clear, outside, middle)
+    p = [2 * NormalDist().cdf(-z) for z in inside.tolist()]
+    level, levels, claimed = 0.0, [0.0] * len(p), True
+    for rank, at in enumerate(sorted(range(len(p)), key=lambda at: p[at])):
+        if claimed:
+            level = FALSE_CLAIMS / (len(p) - rank)
+            claimed = p[at] <= level
+        levels[at] = level
+    ends = newcombe(*counts, np.array([NormalDist().inv_cdf(1 - level / 2) for level in levels]))
+    rows = zip(*ends, levels, holm(p), strict=True)
+    return [
+        {"low": rounded(low), "high": rounded(high), "level": rounded(1 - level), "p_corrected": rounded(chance, 6)}
+        for low, high, level, chance in rows
+    ]
 
 
 def mark(n: int) -> str:

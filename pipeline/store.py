@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ FILES = {
     "escalations": tables.ESCALATIONS,
 }
 MANIFEST = "manifest.json"
+AS_READ = "as_read"  # a folder of the same four tables: the reviews that people corrected, as the program read them
 
 
 class StoreError(Fault):
@@ -142,6 +144,43 @@ def write_annotations(folder: Path, annotations: tables.Annotations) -> None:
         write_table(folder / f"{name}.parquet", getattr(annotations, name), schema)
 
 
+def write_as_read(folder: Path, annotations: tables.Annotations) -> None:
+    """What the program read of the corrected reviews, kept so that a correction can be taken back."""
+    if len(annotations.reviews):
+        (folder / AS_READ).mkdir(mode=0o700)
+        write_annotations(folder / AS_READ, annotations)
+
+
+def write_corrections(path: Path, corrections: pd.DataFrame) -> None:
+    """The file of corrections, whole or not at all, for its owner alone: JSONL where it is named so, else CSV."""
+    rows = [{name: value or "" for name, value in row.items()} for row in corrections.to_dict("records")]
+    jsonl = path.suffix == ".jsonl"
+    if not jsonl:  # a spreadsheet takes what begins so for a formula; `read_corrections` takes the mark off again
+        rows = [row | {"review_id": re.sub(r"^(?=[=+@-])", "'", row["review_id"])} for row in rows]
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # the mark of UTF-8 tells Excel how to read the names of themes
+        with open(handle, "w", encoding="utf-8" if jsonl else "utf-8-sig", newline="") as file:
+            if jsonl:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            else:
+                writer = csv.DictWriter(file, tables.CORRECTIONS.names, lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.chmod(0o600)
+        fresh.replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}); name another file with --corrections"
+        ) from None
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 def write_rejected(folder: Path, rejected: pd.DataFrame) -> None:
     rejected.to_csv(folder / "rejected.csv", index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
 
@@ -153,10 +192,23 @@ def write_manifest(folder: Path, manifest: dict) -> None:
     )
 
 
-def read_annotations(folder: Path) -> tables.Annotations:
-    """What an earlier run left. Raises StoreError where there is none."""
+def _finished(folder: Path) -> None:
     if not (folder / MANIFEST).exists():
         raise StoreError(f"{folder}: no finished run is there; type: reviews run --out {folder}")
+
+
+def read_annotations(folder: Path) -> tables.Annotations:
+    """What an earlier run left. Raises StoreError where there is none."""
+    _finished(folder)
+    return _annotations(folder, folder)
+
+
+def read_as_read(folder: Path) -> tables.Annotations | None:
+    """What the program read of the reviews that people corrected; None where they corrected none."""
+    return _annotations(folder / AS_READ, folder) if (folder / AS_READ).exists() else None
+
+
+def _annotations(folder: Path, out: Path) -> tables.Annotations:
     try:
         return tables.Annotations(
             *(
@@ -166,7 +218,7 @@ def read_annotations(folder: Path) -> tables.Annotations:
         )
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
-            f"{folder}: a file of the earlier run cannot be read ({error}); type: reviews run --out {folder}"
+            f"{folder}: a file of the earlier run cannot be read ({error}); type: reviews run --out {out}"
         ) from error
 
 
@@ -178,4 +230,24 @@ def read_rejected(folder: Path) -> pd.DataFrame:
 
 
 def read_manifest(folder: Path) -> dict:
+    """What is told of an earlier run. Raises StoreError where there is none."""
+    _finished(folder)
     return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
+def read_summary(folder: Path, month: str | None) -> dict:
+    """The Summary of the stored report, of `month` if one is named. Raises StoreError where there is none, or another's."""
+    _finished(folder)
+    try:
+        told = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: the run reported no month, since no review has a date") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{folder}: report.json cannot be read ({error}); type: reviews report --out {folder}"
+        ) from None
+    if month and told["month"] != month:
+        raise StoreError(
+            f"{folder}: the report there is of {told['month']}, not of {month}; type: reviews report --month {month} --out {folder}"
+        )
+    return told

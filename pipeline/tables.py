@@ -11,6 +11,7 @@ import pyarrow as pa
 THEMES = ("staff", "communication", "efficacy", "side_effects", "scheduling", "cost", "facility", "parking")
 TREATMENTS = ("tms", "ketamine", "spravato")
 SENTIMENTS = ("positive", "negative", "mixed", "neutral")
+BY_A_PERSON = "correction"  # as `found_by` says that a person put it right
 REASONS = ("crisis", "misconduct", "adverse_event")  # the order is the order of urgency
 
 TEXT, NUMBER, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -70,7 +71,7 @@ REVIEWS = pa.schema(
         ("escalate", WORDS),
         ("duplicate_of", TEXT),  # the survivor's review_id, or null
         ("twins", WORDS),  # the review_ids folded into this one
-        ("flags", WORDS),  # translated, truncated, unread language, repaired, copied text, burst, …
+        ("flags", WORDS),  # translated, truncated, repaired, copied text, burst, advert, another business, …
         ("file", TEXT),
         ("row", COUNT),
     ]
@@ -85,7 +86,7 @@ OPINIONS = pa.schema(
         ("sentiment", TEXT),
         ("score", NUMBER),
         ("confidence", NUMBER),
-        ("evidence", TEXT),  # text[start:end]
+        ("evidence", TEXT),  # text[start:end]; "" where a person found it, who does not say where
         ("start", COUNT),
         ("end", COUNT),
         ("found_by", TEXT),  # the rule or model that spoke
@@ -119,6 +120,19 @@ ESCALATIONS = pa.schema(
     ]
 )
 
+# One row per correction a person made: what the program read, and what is so. No words of a patient.
+CORRECTIONS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("text_hash", TEXT),  # of the de-identified text that the person read; another text makes the correction stale
+        ("what", TEXT),  # overall, theme, treatment, verdict, escalation, or read: the whole review was read through
+        ("which", TEXT),  # the theme, the treatment, the treatment and the theme ("tms efficacy"), the reason; else ""
+        ("was", TEXT),  # as the program read it; "none" where it read nothing
+        ("now", TEXT),  # as it is; "none" where nothing is said of it
+        ("model", TEXT),  # the version of the model whose reading was corrected
+    ]
+)
+
 # One row per candidate quote.
 TESTIMONIALS = pa.schema(
     [
@@ -136,6 +150,21 @@ TESTIMONIALS = pa.schema(
         ("end", COUNT),
     ]
 )
+
+# One row per change that a manager wrote down (data/changes.csv).
+CHANGES = pa.schema(
+    [
+        ("row", COUNT),  # in the file, as a person counts
+        ("what", TEXT),
+        ("location", TEXT),  # null: every clinic
+        ("date", TEXT),  # YYYY-MM-DD, the first day it was in force
+        ("theme", TEXT),
+        ("hoped", TEXT),  # better, worse, or null
+    ]
+)
+
+# One row per review to act on that somebody has dealt with (data/closed.csv). What was done stays in the file.
+CLOSED = pa.schema([("row", COUNT), ("review_id", TEXT), ("date", TEXT), ("who", TEXT)])
 
 
 class Annotations(NamedTuple):
@@ -167,3 +196,9 @@ def values(column: pd.Series) -> list:
     """The column as a list of plain Python values, null (whatever holds it) as None."""
     plain = column.astype(object)
     return plain.where(plain.notna(), None).tolist()
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """The rows as dicts of plain Python values, null as None."""
+    columns = [values(table[name]) for name in table.columns]
+    return [dict(zip(table.columns, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -1,8 +1,9 @@
-"""Which treatments a text names, and what in it must be seen today: the rules, and who spoke.
+"""Which treatments a text names, what in it must be seen today, and whether it is no patient's: the rules, and who spoke.
 
 Treatments are found by the taxonomy's terms. Safety is found by resources/safety.toml: cues, with the words that take
 them back (a denial, a history, a warning, another person's, a figure of speech) beside them. Where no rule speaks, the
-model may; the two are never added up, and `found_by` says which it was.
+model may; the two are never added up, and `found_by` says which it was. Adverts and other businesses are found by
+resources/off_topic.toml, and only there.
 """
 
 import re
@@ -155,3 +156,83 @@ def safety_signals(text: str) -> list[Signal]:
                 found[rule.reason] = Signal(rule.reason, hit.start, hit.end, f"rule {rule.key}")
                 break
     return sorted(found.values(), key=lambda signal: signal.start)
+
+
+class OffTopic(NamedTuple):
+    """Why a text is no patient's ("advert", "another business"), where that stands (text[start:end]), and the rule."""
+
+    flag: str
+    start: int
+    end: int
+    found_by: str
+
+
+class OffTopicRule(NamedTuple):
+    """One rule of off_topic.toml: one kind of advert or of business."""
+
+    key: str
+    flag: str
+    alone: Terms
+    cue: Terms
+    needs: Terms  # what must stand elsewhere in the text as well as the cue
+    silent_where: tuple[Terms, ...]
+    answers: bool  # whether it also reads the answer to a question
+
+
+class OffTopicRules(NamedTuple):
+    """The rules of off_topic.toml in the order of the file."""
+
+    rules: tuple[OffTopicRule, ...]
+    any_cue: Terms  # every cue of every rule: most texts have none, and are let go at once
+
+
+@cache
+def off_topic_rules() -> OffTopicRules:
+    """What resources/off_topic.toml says."""
+    source = files("pipeline") / "resources" / "off_topic.toml"
+    entries = tomllib.loads(source.read_text(encoding="utf-8"))
+    words = {name: f"({'|'.join(group)})" for name, group in entries["words"].items()}
+    topics = {key: _found(topic, "terms", words) for key, topic in entries["topic"].items()}
+    rules = entries["rule"].items()
+    cues = [term for _, rule in rules for name in ("alone", "terms") for term in rule.get(name, [])]
+    return OffTopicRules(
+        tuple(
+            OffTopicRule(
+                key,
+                rule["flag"],
+                *(_found(rule, name, words) for name in ("alone", "terms", "needs")),
+                tuple(topics[name] for name in rule["silent_where"]),
+                rule.get("answers", False),
+            )
+            for key, rule in rules
+        ),
+        Terms(spelled_out(cues, words)),
+    )
+
+
+def _cue_of(rule: OffTopicRule, text: str) -> Hit | None:
+    """The place by which a rule would speak: what is enough alone, or a cue that something else bears out."""
+    if enough := rule.alone.find(text):
+        return enough[0]
+    if not (cues := rule.cue.find(text)):
+        return None
+    others = [(hit, text[hit.start : hit.end].lower()) for hit in rule.needs.find(text)]
+    for cue in cues:
+        word = text[cue.start : cue.end].lower()
+        # the same thing said twice ("tacos … best tacos") is said once
+        if any(word not in other and other not in word for hit, other in others):
+            return cue
+    return None
+
+
+def off_topic(text: str, question: str | None = None) -> OffTopic | None:
+    """What says that a text is an advert or about another business; None where a patient may be speaking."""
+    rules, any_cue = off_topic_rules()
+    if not any_cue.find(text):
+        return None
+    for rule in rules:
+        if question and not rule.answers:
+            continue
+        if (cue := _cue_of(rule, text)) and not any(topic.find(text) for topic in rule.silent_where):
+            return OffTopic(rule.flag, cue.start, cue.end, f"rule {rule.key}")
+    return None

@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 APOSTROPHE = "['’ʼ`´]?"
 EVERYDAY = frozenset(tomllib.loads((files("pipeline") / "resources" / "everyday.toml").read_text("utf-8"))["words"])
+WORD = re.compile(r"\w+")
+NO_WORD = str.maketrans({chr(code): " " for code in range(128) if not WORD.match(chr(code))})
 TOKEN = re.compile(r" \.\. |\s+|\*|\(|\)|\||\?|['’]|\w+|[^\s*()|?'’\w]")
 
 
@@ -198,6 +200,11 @@ def _leads_of(tokens: list[str], at: int = 0) -> tuple[set[str] | None, int, boo
             leads.add(word + after[0] if marked else word)
         at += 1
     return leads if told else None, at, maybe_empty or not begun
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text as they come: letters, digits and underscores in a row."""
+    return text.translate(NO_WORD).split() if text.isascii() else WORD.findall(text)  # the same, in half the time
 
 
 class _Term(NamedTuple):

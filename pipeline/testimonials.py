@@ -179,7 +179,13 @@ def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
         row for row in opinions
         if row["sentiment"] == "positive" and row["end"] > row["start"] >= 0 and (row.get("confidence") or 0.0) >= SURE
     ]  # fmt: skip
-    blame = [row for row in opinions if row["sentiment"] in ("negative", "mixed")]
+    # blame that a person found, who does not say where, may stand anywhere
+    anywhere = {"start": 0, "end": len(text)}
+    blame = [
+        row if row["end"] > row["start"] else row | anywhere
+        for row in opinions
+        if row["sentiment"] in ("negative", "mixed")
+    ]
     kinds = [_kind(text, block, praise, blame, rules) for block in blocks]
     found = []
     for place, (block, kind) in enumerate(zip(blocks, kinds, strict=True)):

@@ -12,7 +12,8 @@ TEXTS = [
     "The techs were so kind, but parking is a nightmare and nobody ever called me back about my bill.",
     "Six weeks of TMS and I am cooking dinner again. Slight headache the first week, then nothing.",
     "El doctor fue muy amable. La espera es larga y no hay estacionamiento.",
-    "Nice people. " * 400 + "The restroom was dirty.",
+    "I came on a Tuesday, my sister drove, and on the way home we talked about her garden. " * 50
+    + "The restroom was dirty.",
     "😭😭",
     "",
     "Очень хорошая клиника, спасибо врачу и всем сестрам",

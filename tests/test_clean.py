@@ -1,10 +1,13 @@
 """Repair, language, places and twins."""
 
+import ftfy
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline import tables
-from pipeline.clean import bursts, clean, copied, fold_twins, language, places, repair
+from pipeline.clean import KEYS, REPAIR, bursts, chance_of, clean, copied, fold_twins, language, places, repair
 
 TYPED_AS_MEANT = [
     "DIDNT WORK!!",
@@ -31,6 +34,12 @@ LANGUAGES = [
     ("Muy buen trato", "es"),
     ("todo", "es"),
     ("me ayudaron con mi ansiedad y ya duermo", "es"),
+    ("¿Aceptan seguro de Nevada?", "es"),
+    ("ME SIENTO COMO NUEVA AHORA", "es"),
+    ("Wow, best team ever, se los juro, y me ayudaron con todo el insurance", "es"),
+    ("Dolores prints me directions", "en"),
+    ("Thank Ramona for me, total gem. Mr. Radoslav", "en"),
+    ("No rush, no pills pushed, no doctor lectures", "en"),
     ("Très bien, personnel gentil", "fr"),
     ("Ótimo atendimento, muito obrigado a todos", "pt"),
     ("Personale gentile e molto professionale", "it"),
@@ -49,6 +58,16 @@ def test_what_a_patient_typed_stays(text):
 def test_what_a_machine_broke_is_mended(broken, mended):
     """Mojibake and HTML entities are undone."""
     assert repair(broken) == mended
+
+
+typed_characters = st.sampled_from("aZ é\u00c3\u00a9ñ¿¡“”’—…Â\u00a0&;lt#39\x85\x92\ufffd😭❤\ufe0f\r\n\u2028ﬁÁ€™â\x1b[m")
+
+
+@given(st.text(st.one_of(typed_characters, st.characters(codec="utf-8"))))
+@settings(max_examples=400, deadline=None)
+def test_only_texts_without_damage_are_passed_over(text):
+    """A text that is not given to ftfy is one that ftfy would leave as it is."""
+    assert repair(text) == ftfy.fix_text(text, REPAIR)
 
 
 @pytest.mark.parametrize(("text", "code"), LANGUAGES)
@@ -127,6 +146,24 @@ def test_the_newest_edit_stands():
     assert fold_twins(table)[0] == 1
 
 
+def test_twins_are_told_by_keys_and_few_texts():
+    """A table of KEYS is enough; texts are asked for only where one author wrote twice within two days."""
+    whole = typed(
+        {"text": "They were kind to me all year", "author": "Ann B."},
+        {"text": "They were rude to me all year", "author": "Cy D."},
+        {"text": "They were kind to me all yaer", "author": "Ann B.", "date": "2026-05-06"},
+        {"text": "They were kind to us all year", "author": "Ann B.", "date": "2026-08-06"},
+    )
+    asked = []
+
+    def texts_of(labels):
+        asked.extend(labels)
+        return whole["text"].loc[labels].tolist()
+
+    assert fold_twins(whole[list(KEYS)], texts_of).tolist() == fold_twins(whole).tolist() == [pd.NA, pd.NA, 0, pd.NA]
+    assert asked == [0, 2]
+
+
 def test_a_firm_before_the_place_is_dropped_only_where_the_place_is_known():
     """ "Firm - Reno" is Reno where Reno or another place of the firm is seen, and stays whole otherwise."""
     known = places(pd.Series(["Harbor - Reno", "reno", None, "Bay - North"], dtype=object))
@@ -164,3 +201,13 @@ def test_a_burst_is_told_from_an_ordinary_month():
     assert not bursts(table, fold_twins(table)).any()
     table = on_days(*steady, *["2026-09-01"] * 5, *["2026-09-02"] * 3)
     assert bursts(table, fold_twins(table)).tolist() == [False] * len(steady) + [True] * 8
+
+
+@pytest.mark.parametrize(
+    ("least", "mean"), [(1, 0.2), (6, 0.9), (6, 6.0), (40, 55.5), (60, 55.5), (300, 55.5), (900, 800.0)]
+)
+def test_the_chance_of_a_count_is_scipys(least, mean):
+    """Sums of the tail agree with the incomplete gamma function."""
+    from scipy.special import pdtrc
+
+    assert chance_of(least, mean) == pytest.approx(float(pdtrc(least - 1, mean)), rel=1e-9)

@@ -173,7 +173,7 @@ def test_the_readme_and_the_help_name_the_same_commands():
     """Every command is in the README's table, and every command in the table exists; options shown exist too."""
     told = set(re.findall(r"^\| `reviews (\w+)", README, re.MULTILINE))
     assert told == set(main.commands)
-    shown = re.findall(r"reviews (\w+)[^`\n]*?(--[a-z]+)", README)
+    shown = re.findall(r"reviews (\w+)[^`\n]*?(--[a-z-]+)", README)
     assert shown
     for command, option in shown:
         assert option in {name for parameter in main.commands[command].params for name in parameter.opts}
@@ -184,6 +184,24 @@ def test_the_readme_names_only_targets_that_exist():
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"`?make ([a-z-]+)", README)) - {"and"} <= targets
+
+
+MONTHS = sorted((PROJECT / "docs").glob("*-month.md"))
+
+
+@pytest.mark.parametrize("path", MONTHS, ids=lambda path: path.stem)
+def test_a_written_down_month_has_ten_steps_that_can_be_taken(path):
+    """Ten steps; every target of make and every file of the project named there exists, and every control of a page."""
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"^\*\*(\d+)\. ", text, re.MULTILINE) == [str(number) for number in range(1, 11)]
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^    |`)make ([a-z]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE) or target == "correct", target
+    for file in re.findall(r"`((?:data|pipeline)/[\w./-]+)`", text):
+        derived = file.startswith("data/processed/") or file == "data/thresholds.toml"
+        assert derived or (PROJECT / file).exists(), file
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (path.parent / target).exists(), target
 
 
 def test_every_link_in_the_readme_leads_somewhere():

@@ -219,8 +219,9 @@ def test_the_folded_text_is_as_long_as_the_text(text):
 
 @pytest.mark.parametrize(
     "text",
-    [" " * 200_000, "my son " * 30_000, "- " * 100_000, "7" * 200_000, "my son" + " " * 200_000 + "Al", "a@" * 100_000],
-    ids=["blanks", "kin", "dashes", "digits", "kin and blanks", "ats"],
+    [" " * 200_000, "my son " * 30_000, "- " * 100_000, "7" * 200_000, "my son" + " " * 200_000 + "Al", "a@" * 100_000]
+    + ["Jessica slept. " * 12_000, "Xy-" * 60_000, "so Xy, " * 25_000, "1 2 " * 50_000],
+    ids=["blanks", "kin", "dashes", "digits", "kin and blanks", "ats", "names", "joined", "so", "digits apart"],
 )
 def test_no_text_takes_long(text):
     """Odd texts of 200 kB are read in the time of ordinary ones, so no pattern runs away."""
@@ -236,15 +237,48 @@ def test_what_a_rule_needs_stands_in_every_text_it_can_match():
     """`needs` and `chars` only save time: no case has a cue that they would make a rule skip."""
     of = deid.rules()
     for text in TEXTS:
-        low = deid.fold(text)
-        words = set(deid.WORD.findall(low)) | ({"0"} if deid.DIGITS.search(text) else set())
+        low, words = deid.fold(text), deid._typed(text, of).words
         for rule in of.others:
             found = any(one.search(text if rule.typed else low) for one in rule.when)
             assert not found or not rule.needs or words & rule.needs, (rule.id, text)
-            assert not found or not rule.chars or any(char in low for char in rule.chars), (rule.id, text)
+            assert not found or not rule.chars or rule.chars.search(low), (rule.id, text)
         for rule in (rule for rule in of.names if rule.needs):
-            cue = any(all(part is None or part.search(low) for part in pair) for pair in rule.when)
+            cue = any(all(part is None or part.search(low) for part in (cue.before, cue.after)) for cue in rule.when)
             assert not cue or words & rule.needs, (rule.id, text)
+
+
+def test_the_word_beside_a_name_is_one_that_its_cue_can_have_there():
+    """Wherever a cue fits the beginning or end of a word, the next word on that side is among those it is filed under."""
+    of = deid.rules()
+    cues = [(rule, cue) for rule in of.names for cue in rule.when]
+    for text in TEXTS[::2]:
+        low = deid.fold(text)
+        words = list(deid.WORD.finditer(low))
+        for earlier, word, later in zip([None, *words], words, [*words[1:], None], strict=False):
+            before = deid.plain_digits(earlier.group()) if earlier else ""
+            after = deid.plain_digits(later.group()) if later else ""
+            for rule, cue in cues:
+                if cue.words_after is not None and cue.after.match(low, word.end()):
+                    assert after in cue.words_after, (rule.id, text, word.group())
+                pinned = rule.who in deid.KNOWN and not rule.lower
+                if pinned and cue.words_before is not None and cue.before.search(low, 0, word.start()):
+                    assert before in cue.words_before, (rule.id, text, word.group())
+        for rule, cue in cues:
+            if cue.words_before is not None and not (rule.who in deid.KNOWN and not rule.lower):
+                for match in cue.before.finditer(low):
+                    beside = deid.WORD.findall(low[: match.end()])
+                    within = low[match.end() - 1].isalnum()  # no name begins within a word
+                    assert within or deid.plain_digits((beside or [""])[-1]) in cue.words_before, (rule.id, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reaches"),
+    [("ann.b@example.org", True), ("702-555-0148", True), ("+52 664 555 0148", True), ("ann at example dot org", True)]
+    + [("R_2x9fQ11bZ", False), ("ChZDSUhNMG9nS0VJQ0FnSUN", False), ("plain-people-001", False), ("2026-10-05", False)],
+)
+def test_an_id_that_reaches_somebody_is_told(text, reaches):
+    """E-mail addresses and phone numbers used as ids are known, dates and running numbers are not."""
+    assert deid.reaches(text) is reaches
 
 
 def test_every_name_that_is_never_a_name_is_marked_as_a_word():

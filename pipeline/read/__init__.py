@@ -7,7 +7,7 @@ scale of its ratings (dates, ratings), then turn row after row into a review or 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -58,11 +58,11 @@ class Inspection(NamedTuple):
 
 class Table(NamedTuple):
     """A table found in a file, with what its columns mean. `chunks(n)` gives, as often as it is called, frames of strings with the row
-    numbers as index, and the rows that are broken before their columns are looked at."""
+    numbers as index, and the rows that are broken before their columns are looked at; `chunks(n, only)` some of the columns."""
 
     label: str
     plan: Plan
-    chunks: Callable[[int], Iterator[tuple[pd.DataFrame, list[Refusal]]]]
+    chunks: Callable[..., Iterator[tuple[pd.DataFrame, list[Refusal]]]]
     encoding: str = ""
     delimiter: str = ""
     columns: tuple[str, ...] = ()
@@ -282,7 +282,7 @@ def _html(blob: Blob, said: Entry, encoding: str) -> Iterator[Table]:
     soup = page.soup_of(blob)
     if found := page.json_ld(soup):
         yield _record_table(
-            blob.label, lambda: (records.Record(n, cells) for n, cells in enumerate(found, 1)), said, encoding
+            blob.label, lambda _: (records.Record(n, cells) for n, cells in enumerate(found, 1)), said, encoding
         )
         return
     yield _page_table(blob.label, page.reviews_of(page.blocks_of_html(soup)), said, encoding)
@@ -290,7 +290,7 @@ def _html(blob: Blob, said: Entry, encoding: str) -> Iterator[Table]:
 
 def _json(blob: Blob, said: Entry, encoding: str) -> Iterator[Table | Batch]:
     if records.is_lines(blob):
-        yield _record_table(blob.label, lambda: records.line_records(blob), said, encoding, "JSON lines")
+        yield _record_table(blob.label, lambda only: records.line_records(blob, only), said, encoding, "JSON lines")
         return
     found = records.document(blob)
     if google.is_own_reviews(found):
@@ -320,7 +320,9 @@ def _json(blob: Blob, said: Entry, encoding: str) -> Iterator[Table | Batch]:
     for place, (parent, items) in enumerate(known, 1):
         label = blob.label if len(known) == 1 else f"{blob.label}#{place}"
         try:
-            table = _record_table(label, lambda items=items: records.list_records(items), said, encoding, "JSON")
+            table = _record_table(
+                label, lambda only, items=items: records.list_records(items, only), said, encoding, "JSON"
+            )
         except Unreadable as error:
             yield _refused(label, str(error))
             continue
@@ -362,21 +364,25 @@ def _columns_of(sample: list[dict[str, str]]) -> list[Column]:
 
 
 def _record_table(
-    label: str, rows: Callable[[], Iterator[records.Record]], said: Entry, encoding: str, kind: str = ""
+    label: str,
+    rows: Callable[[Collection[str] | None], Iterator[records.Record]],
+    said: Entry,
+    encoding: str,
+    kind: str = "",
 ) -> Table:
-    """A table of JSON records."""
-    sample = [record.cells for record in islice(rows(), SAMPLE_ROWS) if not record.problem]
+    """A table of JSON records. `rows`: all of them, with the names asked for or with all."""
+    sample = [record.cells for record in islice(rows(None), SAMPLE_ROWS) if not record.problem]
     if not sample:
-        first = next(rows(), None)
+        first = next(rows(None), None)
         raise Unreadable(
             f"it holds no records that can be read; the first is {first.problem}" if first else "it holds no records"
         )
     columns = _columns_of(sample)
     plan = plan_for(columns, said, strict=True)
 
-    def chunks(size: int) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
-        wanted = [column.name for column in columns]
-        for part in _parts(rows(), size):
+    def chunks(size: int, only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
+        wanted = [column.name for column in columns if only is None or column.name in only]
+        for part in _parts(rows(only), size):
             whole = [record for record in part if not record.problem]
             broken = [Refusal(record.number, record.problem) for record in part if record.problem]
             data = {name: [record.cells.get(name, "") for record in whole] for name in wanted}
@@ -427,8 +433,9 @@ def _grid_table(
 
     shown = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}.get(delimiter, delimiter)
 
-    def chunks(size: int) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
-        body = (row for row in rows() if row.number > after and any(cell.strip() for cell in row.cells))
+    def chunks(size: int, only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
+        body = (row for row in rows() if row.number > after and any(map(str.strip, row.cells)))
+        wanted = [place for place, name in enumerate(names) if only is None or name in only]
         for part in _parts(body, size):
             index, cells, broken = [], [], []
             for row in part:
@@ -442,8 +449,10 @@ def _grid_table(
                     broken.append(Refusal(row.number, "the quotation marks of the row do not pair"))
                 else:
                     index.append(row.number)
-                    cells.append(row.cells[: len(names)] + [""] * (len(names) - many))
-            yield pd.DataFrame(cells, columns=names, index=index, dtype=object), broken
+                    whole = row.cells if many == len(row.cells) else row.cells[:many]
+                    cells.append(whole + [""] * (len(names) - many) if many < len(names) else whole)
+            data = {names[place]: [row[place] for row in cells] for place in wanted}
+            yield pd.DataFrame(data, index=index, dtype=object), broken
 
     return _decided(Table(label, plan, chunks, encoding, shown, tuple(names), tuple(notes)))
 
@@ -514,7 +523,7 @@ def _page_table(label: str, found: page.Page | None, said: Entry, encoding: str)
     fields = {"text": ("text",), "author": ("author",), "rating": ("rating",)}
     plan = Plan(shape, fields, source=said.source or "website", location=said.location, places=said.places, cut="cut")
 
-    def chunks(size: int) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
+    def chunks(size: int, _only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
         for part in _parts(rows(), size):
             yield (
                 pd.DataFrame([record.cells for record in part], index=[record.number for record in part], dtype=object),
@@ -531,7 +540,7 @@ def _decided(table: Table) -> Table:
     evidence, marks = dates.Evidence(), {}
     date_columns, rating_columns = plan.fields.get("date", ()), plan.fields.get("rating", ())
     if date_columns or (rating_columns and not plan.scale):
-        for chunk, _ in table.chunks(20_000):
+        for chunk, _ in table.chunks(20_000, {*date_columns, *rating_columns}):
             for column in date_columns:
                 if column in chunk:
                     evidence = dates.weigh(chunk[column], evidence)

@@ -4,6 +4,7 @@ The order is decided from the whole column: one 25/03/2026 tells how 03/04/2026 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -77,17 +78,17 @@ class Evidence(NamedTuple):
 def weigh(values: Iterable[str], before: Evidence = Evidence()) -> Evidence:  # noqa: B008 (a tuple)
     """Count the values of a column by the readings they allow, added to what was counted before."""
     day, month, either = before
-    for value in values:
+    for value, times in Counter(values).items():
         match = PARTS.fullmatch(value.strip())
         if not match:
             continue
         left, right = int(match[1]), int(match[3])
         if left > 12 >= right:
-            day += 1
+            day += times
         elif right > 12 >= left:
-            month += 1
+            month += times
         elif left != right:
-            either += 1
+            either += times
     return Evidence(day, month, either)
 
 

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from pipeline.read.files import Blob, Unreadable, text_of
 
 LONE = re.compile(r"[\ud800-\udfff]")
 DEEPEST = 6
+DECODER = json.JSONDecoder()
 
 
 class Record(NamedTuple):
@@ -27,7 +28,7 @@ def is_lines(blob: Blob) -> bool:
         whole = not stream.read(1)
     text = head.lstrip("\ufeff \t\r\n")
     try:
-        found, end = json.JSONDecoder().raw_decode(text)
+        found, end = DECODER.raw_decode(text)
         return isinstance(found, dict) and bool(text[end:].strip() or (whole and not _envelope(found)))
     except (ValueError, RecursionError):
         pass
@@ -48,15 +49,18 @@ def _lists(value) -> bool:
 
 def _parsed(line: str):
     """(value, problem)."""
+    line = line.strip(" \t\r\n")
     try:
-        value = json.loads(line)
+        value, end = DECODER.raw_decode(line)
+        if end < len(line):
+            raise ValueError("more than one value")
     except (ValueError, RecursionError):
         return None, "not valid JSON: the line is cut off or a mark is missing"
     return (value, None) if isinstance(value, dict) else (None, "not a JSON object with names and values")
 
 
-def line_records(blob: Blob) -> Iterator[Record]:
-    """The objects of a JSON lines file, in order, with their line numbers; blank lines are passed over."""
+def line_records(blob: Blob, only: Collection[str] | None = None) -> Iterator[Record]:
+    """The objects of a JSON lines file, in order, with their line numbers; blank lines are passed over. `only`: see flat."""
     with text_of(blob) as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip("\ufeff \t\r\n"):
@@ -65,7 +69,7 @@ def line_records(blob: Blob) -> Iterator[Record]:
             if problem:
                 yield Record(number, {}, problem, line)
             else:
-                yield Record(number, flat(value))
+                yield Record(number, flat(value, only))
 
 
 def document(blob: Blob):
@@ -101,20 +105,25 @@ def lists_of(value, parent: dict | None = None, depth: int = 0) -> Iterator[tupl
                 yield from lists_of(inner, value, depth + 1)
 
 
-def list_records(items: list) -> Iterator[Record]:
-    """The objects of a list, numbered from 1; what is none is a problem of its own."""
+def list_records(items: list, only: Collection[str] | None = None) -> Iterator[Record]:
+    """The objects of a list, numbered from 1; what is none is a problem of its own. `only`: see flat."""
     for number, item in enumerate(items, 1):
         if isinstance(item, dict):
-            yield Record(number, flat(item))
+            yield Record(number, flat(item, only))
         else:
             yield Record(number, {}, "not an object with names and values", json.dumps(item, ensure_ascii=False)[:200])
 
 
-def flat(value: dict) -> dict[str, str]:
-    """An object without its nesting: every value a string, null the empty one."""
+def flat(value: dict, only: Collection[str] | None = None) -> dict[str, str]:
+    """An object without its nesting: every value a string, null the empty one. `only`: names that will be looked at."""
     found: dict[str, str] = {}
     for name, inner in value.items():
-        _flatten(name if name.isascii() else LONE.sub("\ufffd", name), inner, found, 0)
+        if only is not None and name not in only and not isinstance(inner, (dict, list)):
+            continue
+        if type(inner) is str and inner.isascii() and name.isascii():
+            found[name] = inner
+        else:
+            _flatten(name if name.isascii() else LONE.sub("\ufffd", name), inner, found, 0)
     return found
 
 

@@ -1,6 +1,7 @@
 """Rows of a table become reviews or refusals: one or the other, each with its reason, none lost and none twice."""
 
 import re
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
         found = blank
         for column in plan.fields.get(field, ()):
             if column in cells:
-                found = np.where(_stripped(found) == "", cells[column], found)
+                found = cells[column] if found is blank else np.where(_stripped(found) == "", cells[column], found)
         return found
 
     reason = np.full(n, None, dtype=object)
@@ -116,18 +117,15 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
         recommended = np.where(made_up, rating == 5.0, recommended)
         rating = np.where(made_up, None, rating)
 
-    text, translated, cut = _original(text, first("translation"))
+    text, translated, cut = _original(text, first("translation") if "translation" in plan.fields else None)
     if "title" in plan.fields:
         text = _titled(first("title"), text)
     bare = _bare(text)
-    unanswered = _each(bare, lambda value: value in plan.shape.unanswered)
-    refuse(unanswered, "did not answer the question")
-    asked = _each(question, lambda value: bool(value))
-    nothing = _each(bare, lambda value: value in NO_COMMENT) | (
-        _each(bare, lambda value: value in UNLESS_ASKED) & ~asked
-    )
+    refuse(_each(bare, plan.shape.unanswered.__contains__), "did not answer the question")
+    asked = _each(question, bool)
+    nothing = _each(bare, NO_COMMENT.__contains__) | (_each(bare, UNLESS_ASKED.__contains__) & ~asked)
     stars = ~pd.isna(rating) | ~pd.isna(recommended)
-    empty = _stripped(text) == ""
+    empty = ~_filled(text)
     refuse(nothing & empty & ~stars, "no text and no rating")
     refuse(nothing & ~stars, "no comment given")
     if plan.answers:  # one respondent's stars are counted once
@@ -136,9 +134,11 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
     text = np.where(nothing, "", text)
 
     identity = first("id")
-    damaged = _each(identity, lambda value: bool(DAMAGED_ID.fullmatch(value.strip())))
+    damaged = _each(
+        identity, lambda value: ("+" in value or "#" in value) and bool(DAMAGED_ID.fullmatch(value.strip()))
+    )
     identity = np.where(damaged, "", identity)
-    identity = _mapped(identity, lambda value: _identity(value, plan) or None)
+    identity = _changed(identity, lambda value: _identity(value, plan) or None)
     respondent = identity if plan.answers else np.full(n, None, dtype=object)
     if plan.answers:
         keys = np.where(nothing, "", records["\0key"].to_numpy())
@@ -148,8 +148,8 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
     location = _mapped(first("location"), lambda value: place_of(value.strip(), plan.places) or None)
     location = np.where(pd.isna(location), plan.location, location)
     kept = pd.isna(reason)
-    shortened = _stripped(cells.get(plan.cut, blank)) != ""
-    edited = first("edited")
+    shortened = _filled(cells[plan.cut]) if plan.cut in cells else np.zeros(n, dtype=bool)
+    edited = first("edited") if "edited" in plan.fields else ()
     reviews = pd.DataFrame(
         {
             "file": np.full(n, file, dtype=object),
@@ -160,7 +160,9 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
             "location": location,
             "date": date,
             "date_precision": precision,
-            "edited_at": [e.strip() if e and later(e, c) else None for e, c in zip(edited, created, strict=True)],
+            "edited_at": [e.strip() if e and later(e, c) else None for e, c in zip(edited, created, strict=True)]
+            if len(edited)
+            else None,
             "rating": rating,
             "recommended": recommended,
             "question": np.where(asked & ~(nothing & bool(plan.answers)), question, None),
@@ -170,7 +172,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
             "truncated": cut
             | shortened
             | plan.shape.truncated
-            | _each(text, lambda value: value.endswith(("… More", "... More", "…More"))),
+            | _each(text, lambda value: value.endswith("More") and value.endswith(("… More", "... More", "…More"))),
         }
     )[kept].reset_index(drop=True)
     refused = ~kept
@@ -185,20 +187,31 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
         frame(reviews, TYPED),
         rejected(file, refusals),
         n,
-        replies=int((_stripped(first("reply")) != "").sum()),
-        unrated=int(
-            (
-                _each(first("rating"), lambda value: value.strip().casefold().removesuffix(".0") in plan.rating.unrated)
-                & kept
-            ).sum()
-        ),
+        replies=int(_filled(first("reply")).sum()) if "reply" in plan.fields else 0,
+        unrated=int((_mapped(first("rating"), lambda value: _unrated(value, plan)) & kept).sum()),
         damaged_ids=int((damaged & kept).sum()),
     )
 
 
 def _each(values: np.ndarray, check) -> np.ndarray:
     """`check` of every value, as an array of booleans or numbers."""
-    return np.array([check(value) for value in values]) if len(values) else np.zeros(0, dtype=bool)
+    return np.array(list(map(check, values))) if len(values) else np.zeros(0, dtype=bool)
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Whether a value holds more than blanks."""
+    return np.array([bool(value) and not value.isspace() for value in values], dtype=bool)
+
+
+def _changed(values, change) -> np.ndarray:
+    """`change` of every value."""
+    found = np.empty(len(values), dtype=object)
+    found[:] = list(map(change, values))
+    return found
+
+
+def _unrated(value: str, plan: Plan) -> bool:
+    return value.strip().casefold().removesuffix(".0") in plan.rating.unrated
 
 
 def _mapped(values: np.ndarray, change) -> np.ndarray:
@@ -211,13 +224,11 @@ def _mapped(values: np.ndarray, change) -> np.ndarray:
 
 def _bare(texts: np.ndarray) -> np.ndarray:
     """Texts without case and the punctuation around them, to be compared with the words for no comment; long ones are as they are."""
-    return _mapped(texts, lambda value: value.strip().casefold().strip(" .!-–—*") if len(value) <= 60 else value)
+    return _changed(texts, lambda value: value.strip().casefold().strip(" .!-–—*") if len(value) <= 60 else value)
 
 
 def _stripped(values: np.ndarray) -> np.ndarray:
-    found = np.empty(len(values), dtype=object)
-    found[:] = [value.strip() for value in values]
-    return found
+    return _changed(values, str.strip)
 
 
 def _records(chunk: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -228,9 +239,8 @@ def _records(chunk: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     records["\0row"] = chunk.index
     if not plan.answers:
         text = np.full(len(chunk), "", dtype=object)
-        for column in plan.fields.get("text", ()):
-            if column in chunk:
-                text = np.where(_stripped(text) == "", chunk[column].to_numpy(), text)
+        for place, column in enumerate(column for column in plan.fields.get("text", ()) if column in chunk):
+            text = np.where(_filled(text), text, chunk[column].to_numpy()) if place else chunk[column].to_numpy()
         asked = plan.fields.get("question", ("",))[0]
         records["\0text"] = text
         records["\0question"] = _stripped(chunk[asked].to_numpy()) if asked in chunk else ""
@@ -318,19 +328,18 @@ def _shown(typed: str) -> str:
 def _date(plan: Plan, cells: dict[str, np.ndarray], n: int):
     """(date, precision, problem, as typed): of the date's columns the first that gives a day, else the first that gives anything."""
     best, created = [NONE] * n, [""] * n
-    for column in plan.fields.get("date", ()):
-        if column not in cells:
-            continue
+    columns = [column for column in plan.fields.get("date", ()) if column in cells]
+    if columns:
+        known = {typed: read_date(typed, plan.order.order) for typed in set(cells[columns[0]])}
+        created = [typed if typed.strip() else "" for typed in cells[columns[0]]]
+        best = [known[typed] for typed in cells[columns[0]]]
+    for column in columns[1:]:
         for place, typed in enumerate(cells[column]):
             if best[place].date is None and typed.strip():
                 found = read_date(typed, plan.order.order)
                 if best[place] == NONE or found.date or (best[place].problem and not found.problem):
                     best[place], created[place] = found, typed
-    columns = (
-        np.array([getattr(found, field) for found in best], dtype=object) for field in ("date", "precision", "problem")
-    )
-    date, precision, problem = columns
-    return date, precision, problem, created
+    return *(_changed(best, attrgetter(field)) for field in ("date", "precision", "problem")), created
 
 
 def _source(typed: np.ndarray, plan: Plan) -> np.ndarray:
@@ -345,10 +354,12 @@ def source_of(typed: str) -> str:
     return excerpt_of(typed).lower()
 
 
-def _original(text: np.ndarray, translation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(as typed, whether a translation came with it, whether the original was left out)."""
+def _original(text: np.ndarray, translation: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(as typed, whether a translation came with it, whether the original was left out). `translation`: its column, or None."""
     kept, cut = text.copy(), np.zeros(len(text), dtype=bool)
-    translated = (_stripped(translation) != "") & (translation != text)
+    translated = (
+        np.zeros(len(text), dtype=bool) if translation is None else _filled(translation) & (translation != text)
+    )
     for place in np.flatnonzero(_each(text, lambda value: "(" in value)):
         kept[place], found, cut[place] = original_of(text[place])
         translated[place] |= found
@@ -378,6 +389,8 @@ def _identity(value: str, plan: Plan) -> str:
 
 
 def _author(cells: dict[str, np.ndarray], plan: Plan, first, n: int) -> np.ndarray:
+    if "author" not in plan.fields:
+        return np.full(n, None, dtype=object)
     if plan.names_apart:
         parts = [cells[column] for column in plan.fields.get("author", ()) if column in cells]
         names = [" ".join(filter(None, (part[place].strip() for part in parts))) for place in range(n)]

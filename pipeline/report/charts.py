@@ -10,13 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup, escape
 
-from pipeline.months import month_name, short_month
+from pipeline.months import day_name, day_of, last_day, month_name, short_month
 
 SHAPES = {"concern": "▲", "improvement": "◆", "unusual": "■"}  # beside the colour, for who does not see it
 
 
-def control_chart(chart: Mapping, link: Callable, name: str, *, width=560, height=250, shares=True, high=5.0) -> Markup:
-    """A control chart: points, mean, limits that step, and what was signalled. A month without reviews is a gap."""
+def control_chart(
+    chart: Mapping, link: Callable, name: str, *, width=560, height=250, shares=True, high=5.0, changes=()
+) -> Markup:
+    """A control chart: points, mean, limits that step, and what was signalled. A month without reviews is a gap.
+
+    changes: those written down, each a dashed line on its day, with its number.
+    """
     points = chart["points"]
     left, right, top, bottom = 38, 12, 14, 26
     if shares:
@@ -50,6 +55,7 @@ def control_chart(chart: Mapping, link: Callable, name: str, *, width=560, heigh
             )
     if chart["mean"] is not None:
         out.append(_tag("line", x1=left, x2=width - right, y1=y(chart["mean"]), y2=y(chart["mean"]), class_="mean"))
+    out += _change_lines(changes, [point["month"] for point in points], left, wide, top, height - bottom)
     for first, second in itertools.pairwise(there):
         if second == first + 1:
             ends = {"x1": x(first), "y1": y(points[first]["value"]), "x2": x(second), "y2": y(points[second]["value"])}
@@ -92,6 +98,27 @@ def control_chart(chart: Mapping, link: Callable, name: str, *, width=560, heigh
             )
         )
     return _svg(out, width, height, name, "group")
+
+
+def _change_lines(changes, months: Sequence[str], left: float, wide: float, top: float, foot: float) -> list[Markup]:
+    """Each change as a line on its day, where the months hold it. Numbers that would touch stand together: "2, 3"."""
+    out, labels = [], []
+    for one in changes:
+        month, day = one["date"][:7], day_of(one["date"])
+        if month not in months:
+            continue
+        x = left + (months.index(month) + (day.day - 1) / last_day(month).day) * wide
+        says = f"Change {one['number']}, {day_name(day, year=True)}, {one['location'] or 'every clinic'}: {one['what']}"
+        line = _tag("line", x1=x, x2=x, y1=top, y2=foot, class_="change")
+        out.append(Markup('<g role="img" aria-label="{}"><title>{}</title>{}</g>').format(says, says, line))
+        if labels and x - labels[-1][0] < 14:
+            labels[-1][1].append(one["number"])
+        else:
+            labels.append((x, [one["number"]]))
+    for x, numbers in labels if top > 10 else ():
+        text = ", ".join(map(str, numbers))
+        out.append(_tag("text", text, x=x, y=top - 3, class_="tick", text_anchor="middle", aria_hidden="true"))
+    return out
 
 
 def _firsts(points: Sequence[Mapping]) -> list[tuple[str, int]]:
@@ -160,8 +187,11 @@ def tallest(grid: Sequence[Mapping], theme: str) -> int:
     return max([1, *(max([0, *cell["negative"], *cell["positive"]]) for cell in grid if cell["theme"] == theme)])
 
 
-def counts(cell: Mapping, months: Sequence[str], name: str, peak: int, *, width=260, height=40) -> Markup:
-    """Praise (up) and complaints (down) of one theme at one place, a bar a month; a month without reviews is a dot."""
+def counts(cell: Mapping, months: Sequence[str], name: str, peak: int, *, width=260, height=40, changes=()) -> Markup:
+    """Praise (up) and complaints (down) of one theme at one place, a bar a month; a month without reviews is a dot.
+
+    changes: those written down, a dashed line each.
+    """
     wide, middle = width / len(months), height / 2
     unit = (middle - 3) / peak
     out = []
@@ -181,6 +211,7 @@ def counts(cell: Mapping, months: Sequence[str], name: str, peak: int, *, width=
             out.append(_tag("rect", **bar, y=middle - good, height=good, class_="bar improvement"))
         if bad:
             out.append(_tag("rect", **bar, y=middle, height=bad, class_="bar concern"))
+    out += _change_lines(changes, months, 0, wide, 0, height)
     return _svg(out, width, height, name, "img")
 
 

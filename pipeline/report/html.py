@@ -6,7 +6,7 @@ What the page says is in the template; this module lends it words, links and cha
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import jinja2
@@ -16,6 +16,7 @@ from pipeline import statistics, summary, tables, wording
 from pipeline.months import day_name, day_of, month_name, short_month
 from pipeline.report import charts
 
+BY_A_PERSON = 101  # in the place of how sure the program is, in per cent
 MOST_REVIEWS = 50_000  # packed into the page, the newest; more would open slowly
 
 
@@ -32,6 +33,8 @@ def page(told: Mapping, annotations: tables.Annotations) -> str:
         "month": month_name,
         "short_month": short_month,
         "day": lambda date: day_name(day_of(date)),
+        "long_day": lambda date: day_name(day_of(date), year=True),
+        "there": there,
         "words": wording.in_words,
         "capital": wording.capital,
         "stars": stars,
@@ -62,6 +65,11 @@ def link(where: Mapping) -> str:
         elif value:
             pairs.append((name, value))
     return f"#reviews?{urlencode(pairs)}"
+
+
+def there(register: Sequence[Mapping], location: str, theme: str | None = None) -> list[Mapping]:
+    """The changes written down for a clinic, those for every clinic among them; with a theme, those of it."""
+    return [one for one in register if one["location"] in (None, location) and theme in (None, one["theme"])]
 
 
 def stars(rating: float | None) -> str:
@@ -102,6 +110,7 @@ def packed(told: Mapping, annotations: tables.Annotations) -> str:
         theme = themes.index(row.theme) if row.theme in themes else -1
         together = names.index(agreed[row.review_id, row.theme, row.treatment])
         sure = -1 if row.confidence is None else round(row.confidence * 100)
+        sure = BY_A_PERSON if row.found_by == tables.BY_A_PERSON else sure
         one = [theme, row.treatment, names.index(row.sentiment), together, sure, *span(row)]
         said.setdefault(row.review_id, []).append(one)
     acts: dict[str, list] = {}

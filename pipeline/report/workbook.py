@@ -1,4 +1,4 @@
-"""The Summary as a workbook for people who know Excel: seven sheets, native charts, frozen heads, filters.
+"""The Summary as a workbook for people who know Excel: eight sheets (nine with a register of changes), one of them to correct in, native charts, frozen heads, filters.
 
 Every text is written as text: one that begins with = + - or @ stays what a patient typed.
 """
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import xlsxwriter
+from xlsxwriter.utility import xl_rowcol_to_cell
 
-from pipeline import summary, tables
+from pipeline import corrections, summary, tables
 from pipeline.months import month_name
-from pipeline.wording import SOURCE_NAMES, plural, shown
+from pipeline.wording import SOURCE_NAMES, capital, in_words, plural, shown
 
 LONGEST_CELL = 32_000  # Excel holds 32,767 characters in a cell
 INK = {"positive": "#0A58A6", "negative": "#A34700", "mixed": "#6B3FA0", "neutral": "#5D666F"}
@@ -39,7 +40,10 @@ def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -
     _themes(paper, told)
     _treatments(paper, told)
     _trend(paper, told)
-    _reviews(paper, told, summary.plain(annotations, told["month"]))
+    _changes(paper, told)
+    counted = summary.plain(annotations, told["month"])
+    _reviews(paper, told, counted)
+    _corrections(paper, told, annotations, counted)
     _escalations(paper, told)
     _quality(paper, told)
     book.close()
@@ -147,7 +151,13 @@ def _summary(paper: _Paper, s: Mapping) -> None:
         ("What did not", ([s["unchanged"]["sentence"]] if s["changed"] else []) + [s["unchanged"]["note"]]),
         ("Negative reviews", [s["negative"]["title"], s["negative"]["now"]["word"]]),
         ("What this cannot tell you", s["limits"]),
-        ("Changes written down", [f"{one['date']}, {one['what']}: {one['sentence']}" for one in s["register"]]),
+        (
+            "Changes written down",
+            [
+                f"{one['number']}. {one['date']}, {one['location'] or 'every clinic'}, {one['what']}: {one['sentence']}"
+                for one in s["register"]
+            ],
+        ),
         ("Method", s["method"]),
     ):
         if not lines:
@@ -333,6 +343,10 @@ def _trend(paper: _Paper, s: Mapping) -> None:
                 None if gone else acts[at]["k"],
             ]
         )
+    marked = _marked(s)
+    if marked:
+        columns += [("Change written down", 24, "text"), ("Line in the chart", 10, "share")]
+        rows = [[*row, *marked[point["month"]]] for row, point in zip(rows, s["negative"]["points"], strict=True)]
     sheet = paper.sheet("Trend", columns, rows)
     last = len(rows)
     chart = paper.book.add_chart({"type": "line"})
@@ -356,6 +370,24 @@ def _trend(paper: _Paper, s: Mapping) -> None:
                 "marker": marker,
             }
         )
+    if marked:  # a line down from a point of no size: Excel has no other upright line
+        at = len(columns) - 1
+        chart.add_series(
+            {
+                "name": "Change written down",
+                "categories": ["Trend", 1, 0, last, 0],
+                "values": ["Trend", 1, at, last, at],
+                "line": {"none": True},
+                "marker": {"type": "diamond", "size": 5, "fill": {"color": "#1A1D21"}, "border": {"none": True}},
+                "y_error_bars": {
+                    "type": "percentage",
+                    "value": 100,
+                    "direction": "minus",
+                    "end_style": 0,
+                    "line": {"color": "#1A1D21", "dash_type": "dash", "width": 1},
+                },
+            }
+        )
     chart.set_title({"name": s["negative"]["title"], "name_font": {"size": 12}})
     chart.set_y_axis({"num_format": "0%", "min": 0, "major_gridlines": {"visible": True, "line": {"color": "#D6DADE"}}})
     chart.set_legend({"position": "bottom"})
@@ -364,6 +396,67 @@ def _trend(paper: _Paper, s: Mapping) -> None:
     sheet.insert_chart(
         last + 3, 0, chart, {"description": "Line: share of reviews that are negative by month, with control limits"}
     )
+
+
+def _marked(s: Mapping) -> dict[str, tuple[str, float | None]]:
+    """Per month the numbers and places of the changes written down, and how high their line stands; {} where there are none."""
+    points = s["negative"]["points"]
+    top = max([0.1, *(point[name] for point in points for name in ("value", "high") if point[name] is not None)])
+    told = {
+        point["month"]: "; ".join(
+            f"{one['number']} {one['location'] or 'every clinic'}, {one['name']}"
+            for one in s["register"]
+            if one["date"][:7] == point["month"]
+        )
+        for point in points
+    }
+    return {month: (text, top if text else None) for month, text in told.items()} if any(told.values()) else {}
+
+
+def _changes(paper: _Paper, s: Mapping) -> None:
+    """One row per change written down; no sheet where there is none."""
+    if not s["register"]:
+        return
+    columns = [
+        ("No.", 6, "number"),
+        ("From", 12, "text"),
+        ("Clinic", 15, "text"),
+        ("What was changed", 44, "wrap"),
+        ("Theme", 20, "text"),
+        ("Hoped for", 11, "text"),
+        ("In words", 60, "wrap"),
+    ]
+    for side in ("before", "since"):
+        columns += [
+            (f"First day, {side}", 12, "text"),
+            (f"Last day, {side}", 12, "text"),
+            (f"Reviews read, {side}", 10, "number"),
+        ]
+        for what in ("Complain", "Speak of it"):
+            columns += [(f"{what}, {side}", 11, "number"), ("Share", 8, "share"), ("Low 95 %", 8, "share")]
+            columns += [("High 95 %", 8, "share")]
+    for what in ("Complain", "Speak of it"):
+        columns += [(f"{what}: difference, low", 11, "share"), ("Difference, high", 11, "share")]
+        columns += [("Interval", 9, "decimal"), ("Chance, corrected", 10, "decimal")]
+    columns += [
+        ("Complain before, platforms as before", 12, "share"),
+        ("Complain since, platforms as before", 12, "share"),
+    ]
+    columns += [("Counted on", 24, "text")]
+    rows = []
+    for one in s["register"]:
+        row = [one["number"], one["date"], one["location"] or "every clinic", one["what"], one["name"], one["hoped"] or "", one["sentence"]]  # fmt: skip
+        for side in ("before", "since"):
+            row += [one[side]["from"], one[side]["to"], one[side]["reviews"]]
+            for key in ("complain", "speak"):
+                row += [one[side][key][name] for name in ("k", "share", "low", "high")]
+        for key in ("complaints", "mentions"):
+            row += [(one[key] or {}).get(name) for name in ("low", "high", "level", "p_corrected")]
+        same = one["same_platforms"] or {"before": None, "after": None, "sources": []}
+        rows.append(
+            [*row, same["before"], same["after"], ", ".join(s["names"]["sources"][name] for name in same["sources"])]
+        )
+    paper.sheet("Changes", columns, rows)
 
 
 def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted) -> None:
@@ -470,8 +563,9 @@ def _cut(text: str, said):
 def _waiting(acts: Mapping) -> list[str]:
     """What else is to be acted on, beside the month's."""
     undated, earlier = acts["undated"], acts["earlier"]
-    told = [f"{undated} without a date, in no month's figures."] if undated else []
-    return told + ([f"{earlier} from earlier months, no status recorded."] if earlier else [])
+    told = [f"Without a date: {acts['status']['no date']}; in no month's figures."] if undated else []
+    told += [f"From earlier months: {acts['status']['earlier']}."] if earlier else []
+    return told + [f"data/closed.csv, row {one['row']}, closes nothing: {one['why']}." for one in acts["not_closed"]]
 
 
 def _escalations(paper: _Paper, s: Mapping) -> None:
@@ -487,8 +581,11 @@ def _escalations(paper: _Paper, s: Mapping) -> None:
         ("What it says", 90, "wrap"),
         ("Sure", 8, "share"),
         ("Where", 30, "text"),
+        ("Status", 9, "text"),
+        ("Closed on", 12, "text"),
+        ("Closed by", 20, "text"),
     ]
-    when = {"this month": f"in {s['month_name']}", "no date": "no date", "earlier": "earlier, no status recorded"}
+    when = {"this month": f"in {s['month_name']}", "no date": "no date", "earlier": "in an earlier month"}
     rows = [
         [
             reason["name"],
@@ -501,6 +598,9 @@ def _escalations(paper: _Paper, s: Mapping) -> None:
             reason["before"] + reason["evidence"] + reason["after"],
             reason["confidence"],
             reason["said_in"],
+            one["status"],
+            one["closed_on"] or "",
+            one["closed_by"] or "",
         ]
         for one in s["escalations"]["rows"]
         for reason in one["reasons"]
@@ -526,14 +626,16 @@ def _quality(paper: _Paper, s: Mapping) -> None:
     ]
     facts += [[f"Marked {flag}", told["k"]] for flag, told in q["flags"].items()]
     sheet.write_string(1, 0, s["platforms"]["sentence"], paper.line)
-    for down, (what, n) in enumerate(facts, 3):
+    down = 3
+    for what, n in facts:
         sheet.write_string(down, 0, what, paper.line)
         sheet.write_number(down, 1, n, paper.number)
-    down = len(facts) + 4
+        down += 1
+    down = 1 + _checked(paper, sheet, s["corrections"], down + 1)
     files = [[one["file"], one["accepted"], one["duplicates"], one["rejected"]] for one in q["files"]]
     paper.table(
         sheet,
-        [("File", 44, "text"), ("Accepted", 12, "number"), ("Duplicates", 12, "number"), ("Rejected", 60, "number")],
+        [("File", 44, "text"), ("Accepted", 22, "number"), ("Duplicates", 22, "number"), ("Rejected", 60, "number")],
         files,
         down,
     )
@@ -543,8 +645,8 @@ def _quality(paper: _Paper, s: Mapping) -> None:
         sheet,
         [
             ("Rows refused: file", 44, "text"),
-            ("Row", 12, "number"),
-            ("", 12, "text"),
+            ("Row", 22, "number"),
+            ("", 22, "text"),
             ("Why, and the mend", 60, "wrap"),
         ],
         refused,
@@ -552,6 +654,122 @@ def _quality(paper: _Paper, s: Mapping) -> None:
     )
     sheet.autofilter(top, 0, top + max(len(refused), 1), 3)
     sheet.freeze_panes(1, 0)
+
+
+def _checked(paper: _Paper, sheet, told: Mapping | None, down: int) -> int:
+    """What people corrected and how often they found the reading right, from a row on; the row after it."""
+    if told is None:
+        return down
+    by = ", ".join(f"{what} {n}" for what, n in told["by"].items())
+    lines = [f"Corrections by people: {told['n']} in {plural(told['reviews'], 'review')}" + (f": {by}" if by else "")]
+    for text in [*lines, told["sentence"], told["caveat"]]:
+        sheet.write_string(down, 0, text, paper.line)
+        down += 1
+    if not told["rows"]:
+        return down
+    columns = [
+        (f"Read through by people: {plural(told['read'], 'review')}", 44, "text"),
+        ("Right of those found", 22, "text"),
+        ("Found of those there", 22, "text"),
+        ("Of those rightly found, sentiment right", 60, "text"),
+    ]
+    each = [(capital(one["name"]), one) for one in told["rows"]]
+    each += [(f"{capital(one['name'])}, model {one['model']}", one) for one in told["by_model"]]
+    rows = [
+        [name, *(in_words(one[key]) if one[key] else None for key in ("found", "there", "judged"))]
+        for name, one in each
+    ]
+    paper.table(sheet, columns, rows, down)
+    return down + len(rows) + 1
+
+
+def _corrections(paper: _Paper, s: Mapping, annotations: tables.Annotations, counted: summary.Counted) -> None:
+    """One row per text of the month, and of any month where there is something to act on, each reading in a cell to change.
+
+    Beside the cells, out of sight: what each held when printed, and the hash of the text. `reviews correct` reads both.
+    """
+    names = s["names"]
+    acting = set(counted.acts["answer"])
+    of_month = set(counted.reviews.loc[counted.reviews["month"] == s["month"], "review_id"])
+    texts = [
+        one
+        for one in counted.answers.itertuples()
+        if one.text and (one.answer in acting or (one.review_id in of_month and not one.twin))
+    ]
+    order = {review_id: at for at, review_id in enumerate(counted.reviews["review_id"].iloc[::-1])}
+    texts.sort(key=lambda one: (one.answer not in acting, order[one.review_id]))
+    place = dict(zip(counted.reviews["review_id"], counted.reviews["location"], strict=True))
+    flags = dict(zip(annotations.reviews["review_id"], tables.values(annotations.reviews["flags"]), strict=True))
+    readings = corrections.readings(annotations, {one.answer for one in texts})
+    said: dict[str, list] = {}
+    for row in counted.said.itertuples():
+        said.setdefault(row.answer, []).append(row)
+    # where the reader of reviews looks first stands first
+    asked = corrections.subjects(names["themes"])
+    subjects = [corrections.READ, *(one for one in asked if one != corrections.READ)]
+    heads = {corrections.READ: "I have read it all", corrections.OVERALL: "Overall"}
+    for what, which in subjects:
+        if what == "verdict":
+            treatment, theme = which.split(" ")
+            heads[what, which] = f"{names['treatments'][treatment]} itself: {names['themes'][theme]}"
+        elif which:
+            prefix = {"theme": "", "treatment": "Treatment: ", "escalation": "To act on: "}[what]
+            group = {"theme": "themes", "treatment": "treatments", "escalation": "reasons"}[what]
+            heads[what, which] = prefix + names[group][which]
+    columns = [("Review", 18, "text"), ("Clinic", 13, "text"), ("Date", 11, "text"), ("Words", 80, "wrap")]
+    columns += [(heads[one], 12, "text") for one in subjects] + [("", 4, "text")] * (1 + len(subjects))
+    rows, rich = [], {}
+    for down, one in enumerate(texts, 3):
+        reading = readings[one.answer]
+        if corrections.READ_BY_A_PERSON in list(flags[one.answer]):
+            reading = reading | {corrections.READ: "yes"}
+        shown_now = [reading.get(subject) for subject in subjects]
+        words = _heading(one, not one.twin) + (f"Asked: {one.question} " if one.question else "")
+        row = [one.answer, place[one.review_id], one.date or "", words + shown(one.text)]
+        rows.append([*row, *shown_now, corrections.text_hash(one.text), *shown_now])
+        if pieces := _rich(paper, [(words, one)], said.get(one.answer, [])):
+            rich[down] = pieces
+    top, first, last = 2, 4, 3 + len(subjects)
+    sheet = paper.sheet(corrections.SHEET, columns, rows, top=top)
+    for down, pieces in rich.items():
+        sheet.write_rich_string(down, 3, *pieces, paper.text)
+    sheet.write_string(
+        0,
+        0,
+        "Change a cell to what is so (empty: nothing is said of it); “I have read it all”: yes, where all the others are right "
+        f"too. Save, then type: make correct FILE=data/processed/report/report.xlsx. Here: {s['month_name']}, and what needs action.",
+        paper.finding,
+    )
+    keys = ["review_id", None, None, None, *map(corrections.key_of, subjects), "text_hash"]
+    for at, key in enumerate([*keys, *(corrections.key_of(one, printed=True) for one in subjects)]):
+        if key:
+            sheet.write_string(1, at, key)
+    sheet.set_row(1, None, None, {"hidden": True})
+    sheet.set_row(top, 48)
+    sheet.freeze_panes(top + 1, 4)
+    sheet.set_tab_color("#A34700")
+    sheet.set_column(last + 1, last + 1 + len(subjects), 4, None, {"hidden": True})
+    end = top + max(len(rows), 1)
+    for at, subject in enumerate(subjects, first):
+        values = list(asked[subject])
+        sheet.data_validation(
+            top + 1,
+            at,
+            end,
+            at,
+            {
+                "validate": "list",
+                "source": values,
+                "ignore_blank": True,
+                "error_title": heads[subject][:32],
+                "error_message": f"Choose one of: {', '.join(values)}.",
+            },
+        )
+    changed = paper.book.add_format({"bg_color": "#FFE08A", "bold": True})
+    ours, printed = (xl_rowcol_to_cell(top + 1, at) for at in (first, last + 2))
+    sheet.conditional_format(
+        top + 1, first, end, last, {"type": "formula", "criteria": f"={ours}<>{printed}", "format": changed}
+    )
 
 
 def _note(told: Mapping) -> str:

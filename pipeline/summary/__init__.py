@@ -9,9 +9,10 @@ under 30, else "". `filter` selects the reviews behind `k`, by the rules of `cou
     counted       who counts as one review, what each says, which reviews a filter selects
     monthly       the series, the control charts, the headline tiles, each clinic's own chart
     themes        what reviewers speak of, by theme and by treatment
-    shifts        what has changed, and what followed a change written down
-    escalations   what to act on
+    shifts        what has changed, and what is seen since a change written down
+    escalations   what to act on, open or closed
     quality       where every row went, the limits, the method
+    checked       how often the reading was right, where people read a review through
     cube          every count, for people who reckon on
 
 Pure and without a clock: "now" is the day after the month's last.
@@ -23,14 +24,16 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.months import day_after, is_month, month_before, month_name, months_between
+from pipeline.statistics import figure
 from pipeline.summary import quality
+from pipeline.summary.checked import checked
 from pipeline.summary.counted import STARS, Counted, plain, select, verdict_of_each
 from pipeline.summary.cube import cross_table
 from pipeline.summary.escalations import to_act_on
 from pipeline.summary.monthly import Monthly, clinics, headlines, negative_chart, places_of, star_chart
 from pipeline.summary.shifts import followed, lasting_shifts
 from pipeline.summary.themes import by_treatment, spoken_of, verdicts
-from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES
+from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES, UNREAD
 
 __all__ = ["STARS", "Counted", "plain", "select", "summarise", "verdict_of_each"]
 
@@ -45,6 +48,7 @@ def summarise(
     *,
     model: Mapping | None = None,
     changes: pd.DataFrame | None = None,
+    closed: pd.DataFrame | None = None,
     corrections: pd.DataFrame | None = None,
     names: Mapping[str, str] | None = None,
 ) -> dict:
@@ -52,8 +56,8 @@ def summarise(
 
     rejected: `tables.REJECTED`. counts: read, accepted, duplicates, rejected, of the whole run. month: "YYYY-MM". model:
     name, version, and as far as measured `themes` ({theme: {precision, recall, n}}) and `escalation_miss_rate`. changes:
-    the register of changes, one row per change: date, location (null: all), theme, what. corrections: one row per
-    correction a person made: review_id, what, was, now. names: a theme's name for people, from the taxonomy.
+    `tables.CHANGES`. closed: `tables.CLOSED`. corrections: the `tables.CORRECTIONS` in force. names: a theme's name for
+    people, from the taxonomy.
 
     Keys, each list with one dict per what is named: months; headlines (tile); escalations.rows (review with a reason to
     act); negative, stars (control charts: points per month); themes (theme, the month's); treatments.rows (theme ×
@@ -95,7 +99,9 @@ def summarise(
     monthly = Monthly(reviews, said, months)
     stars = star_chart(monthly, reviews)
     changed, unchanged, grid = lasting_shifts(monthly, said, reviews, themes, places, named["themes"])
-    acts = to_act_on(counted, month, int(monthly.screened[-1]), known)
+    ids, copies = (tables.values(annotations.reviews[name]) for name in ("review_id", "duplicate_of"))
+    stands = {one: copy_of or one for one, copy_of in zip(ids, copies, strict=True)}
+    acts = to_act_on(counted, month, int(monthly.screened[-1]), known, closed, stands)
     not_read = int((now["words"] & ~now["read"]).sum())
     return {
         "month": month,
@@ -116,6 +122,7 @@ def summarise(
             "reviews": len(now),
             "with_words": int(now["words"].sum()),
             "read": int(now["read"].sum()),
+            "not_read": figure(not_read, int(now["words"].sum()), {"month": month, "sentiment": UNREAD}),
             "locations": len(set(now["location"]) - {NOT_STATED}),
         },
         "headlines": headlines(monthly, stars, acts["found"]),
@@ -132,7 +139,7 @@ def summarise(
         "register": followed(changes, reviews, said, month, named["themes"]),
         "disagreements": quality.disagreements(reviews, month),
         "platforms": quality.platforms(reviews, months),
-        "corrections": quality.correction_counts(corrections),
+        "corrections": checked(corrections, themes, named["themes"]),
         "table": cross_table(reviews, said, months, themes),
         "quality": quality.accounted(annotations, counted, rejected, counts),
         "limits": quality.limits(int(monthly.read[-1]), not_read, known),

@@ -29,7 +29,7 @@ STARS = {  # at least, and under
     "2": (1.5, 2.5),
     "1": (0, 1.5),
 }
-SAID = ["review_id", "answer", "theme", "treatment", "sentiment", "confidence", "start", "end"]
+SAID = ["review_id", "answer", "theme", "treatment", "sentiment", "confidence", "start", "end", "found_by"]
 
 
 class Counted(NamedTuple):
@@ -48,7 +48,7 @@ class Counted(NamedTuple):
     """One row per review × theme × treatment ("": the clinic) × passage: SAID, with month, date, location and source."""
 
     acts: pd.DataFrame
-    """One row per passage that is a reason to act: review_id, answer, reason, confidence, start, end, twin."""
+    """One row per passage that is a reason to act: review_id, answer, reason, confidence, start, end, found_by, twin."""
 
 
 def plain(annotations: tables.Annotations, month: str) -> Counted:
@@ -185,7 +185,7 @@ def _first_answers(rows: pd.DataFrame) -> list[str]:
 
 def _acts(escalations: pd.DataFrame, kept: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
     """The reasons to act of the reviews that stand, and those that only a twin gives: other words, or another reason."""
-    found = _table(escalations, ["review_id", "reason", "confidence", "evidence", "start", "end"])
+    found = _table(escalations, ["review_id", "reason", "confidence", "evidence", "start", "end", "found_by"])
     found = found.rename(columns={"review_id": "answer"})
     told = pd.concat([kept.assign(twin=False), twins.assign(twin=True)])[["answer", "review_id", "twin", "row"]]
     found = found.merge(told, on="answer")
@@ -193,7 +193,7 @@ def _acts(escalations: pd.DataFrame, kept: pd.DataFrame, twins: pd.DataFrame) ->
     found["rank"] = [tables.REASONS.index(one) if one in tables.REASONS else 9 for one in found["reason"]]
     found = found.sort_values(["twin", "review_id", "rank", "row", "answer"], kind="stable")
     again = found["twin"] & found.duplicated(["review_id", "reason", "words"])
-    names = ["review_id", "answer", "reason", "confidence", "start", "end", "twin"]
+    names = ["review_id", "answer", "reason", "confidence", "start", "end", "found_by", "twin"]
     return found.loc[~again, names].sort_values(["review_id", "twin"], kind="stable", ignore_index=True)
 
 

@@ -1,6 +1,8 @@
-"""What to act on: every review with a reason, each reason in the patient's own words."""
+"""What to act on: every review with a reason, each reason in the patient's own words, open until somebody has closed it."""
 
 from collections.abc import Mapping
+
+import pandas as pd
 
 from pipeline import tables
 from pipeline.months import day_name, day_of, last_day, month_name
@@ -10,13 +12,26 @@ from pipeline.wording import REASON_NAMES, SOURCE_NAMES, capital, one_in, passag
 
 LONGEST = 240  # letters of a passage: whoever acts needs what stands around it
 THIS_MONTH, NO_DATE, EARLIER = "this month", "no date", "earlier"
+OPEN, CLOSED = "open", "closed"
 
 
-def to_act_on(counted: Counted, month: str, screened: int, model: Mapping) -> dict:
+def to_act_on(
+    counted: Counted,
+    month: str,
+    screened: int,
+    model: Mapping,
+    closed: pd.DataFrame | None = None,
+    stands: Mapping[str, str] | None = None,
+) -> dict:
     """One row per review with a reason, those of the month first, then those without a date, then earlier ones.
 
-    Within each group by tier (the most urgent of the reasons), then those with the surest evidence, then the oldest. A row's
-    reasons stand surest first: {reason, name, before, evidence, after, confidence, said_in (where a folded copy says it)}.
+    closed: `tables.CLOSED`; its review_id may be that of any answer or copy of the review. stands: the
+    id of every review → of the review it is a copy of, or its own. A row has a status, open or closed, closed_on and
+    closed_by; open, closed and status (both in words) count the rows of each group; not_closed: one row per line of the
+    ledger that closes nothing, with the reason.
+
+    Within each group the open ones first, then by tier (the most urgent of the reasons), then those with the surest evidence, then the oldest. A row's
+    reasons stand surest first: {reason, name, before, evidence, after, confidence, said_in (where a folded copy says it, or a person does)}.
     found and tiers count those of the month among the `screened`, which are the month's reviews that were read.
     """
     answers = {row.answer: row for row in counted.answers.itertuples()}
@@ -33,14 +48,18 @@ def to_act_on(counted: Counted, month: str, screened: int, model: Mapping) -> di
                 "confidence": rounded(one.confidence),
                 "said_in": f"in a copy of this review ({SOURCE_NAMES.get(said.source, said.source)})"
                 if one.twin
+                else "as a person found"
+                if one.found_by == tables.BY_A_PERSON
                 else "",
             }
         )
-    rows = [_row(by_id[review_id], told, month) for review_id, told in reasons.items()]
+    closings, not_closed = _closings(closed, counted, by_id, reasons, stands or {})
+    rows = [_row(by_id[review_id], told, month) | closings.get(review_id, STILL) for review_id, told in reasons.items()]
     groups = (THIS_MONTH, NO_DATE, EARLIER)
     rows.sort(
         key=lambda row: (
             groups.index(row["when"]),
+            row["status"] == CLOSED,
             _urgency(row["tier"]),
             -round(row["reasons"][0]["confidence"] or 0, 1),
             row["date"] or "",
@@ -49,6 +68,15 @@ def to_act_on(counted: Counted, month: str, screened: int, model: Mapping) -> di
     )
     each = {group: [row for row in rows if row["when"] == group] for group in groups}
     mine = each[THIS_MONTH]
+    count = {
+        status: {group: sum(row["status"] == status for row in each[group]) for group in groups}
+        for status in (OPEN, CLOSED)
+    }
+    status = {
+        group: ", ".join(f"{count[one][group]} {one}" for one in (OPEN, CLOSED) if count[one][group] or one == OPEN)
+        for group in groups
+    }
+    told = f": {status[THIS_MONTH]}" if count[CLOSED][THIS_MONTH] else ""
     tiers = {reason: sum(row["tier"] == reason for row in mine) for reason in tables.REASONS}
     missed = _missed(model)
     name = month_name(month)
@@ -57,14 +85,47 @@ def to_act_on(counted: Counted, month: str, screened: int, model: Mapping) -> di
         "found": len(mine),
         "screened": screened,
         "missed": missed,
-        "sentence": f"{len(mine)} found in {plural(screened, 'review')} screened; {missed}",
-        "title": f"{capital(found)} found in {name.split()[0]}, of {screened} screened",
+        "sentence": f"{len(mine)} found in {plural(screened, 'review')} screened{told}; {missed}",
+        "title": f"{capital(found)} found in {name.split()[0]}, of {screened} screened{told}",
+        **count,
+        "status": status,
+        "not_closed": not_closed,
         "undated": len(each[NO_DATE]),
         "earlier": len(each[EARLIER]),
         "tiers": tiers,
-        "on_page_one": max(tiers["crisis"], min(len(mine), 3)),  # the crisis tier is never cut
+        # the crisis tier is never cut
+        "on_page_one": max(
+            sum(row["status"] == OPEN and row["tier"] == "crisis" for row in mine), min(count[OPEN][THIS_MONTH], 3)
+        ),
         "rows": rows,
     }
+
+
+STILL = {"status": OPEN, "closed_on": None, "closed_by": None}
+
+
+def _closings(closed, counted: Counted, by_id: Mapping, reasons: Mapping, stands: Mapping) -> tuple[dict, list[dict]]:
+    """What was closed, by review: {status, closed_on, closed_by}, of several lines the last; and the lines that close nothing."""
+    unit_of = dict(zip(counted.answers["answer"], counted.answers["review_id"], strict=True))
+    found, vain = {}, []
+    for line in [] if closed is None else tables.records(closed):
+        typed = line["review_id"]
+        review_id = unit_of.get(typed) or unit_of.get(stands.get(typed))
+        if typed not in stands:
+            why = f"there is no review {typed}; copy the id from the sheet Escalations of report.xlsx"
+        elif review_id is None:
+            continue  # of a later month
+        elif review_id not in reasons:
+            why = f"review {typed} holds nothing to act on; was another one meant?"
+        elif line["date"] < (by_id[review_id].date or ""):
+            why = f"closed on {line['date']}, before the review was written ({by_id[review_id].date}); correct the date"
+        else:
+            before = found.get(review_id, {"closed_on": ""})
+            if line["date"] >= before["closed_on"]:
+                found[review_id] = {"status": CLOSED, "closed_on": line["date"], "closed_by": line["who"]}
+            continue
+        vain.append({"row": int(line["row"]), "why": why})
+    return found, vain
 
 
 def _row(review, reasons: list[dict], month: str) -> dict:

@@ -112,10 +112,11 @@ def control(chart: dict, months: list[str], *, bad_when_high: bool | None, n, k=
 
 
 def negative_chart(monthly: Monthly) -> dict:
-    """The control chart of the share of reviews that are negative, with its title."""
+    """The control chart of the share of reviews that are negative, with its title, and `share`: the month's as a figure."""
     bad, read, month = monthly.overall["negative"], monthly.read, monthly.months[-1]
     chart = share_chart(monthly, "negative", bad_when_high=True)
-    told = f"{in_words(figure(bad[-1], read[-1]), 'reviews')} are negative in {month_name(month)}"
+    share = figure(bad[-1], read[-1], {"month": month, "sentiment": "negative"})
+    told = f"{in_words(share, 'reviews')} are negative in {month_name(month)}"
     if not read[-1]:
         title = f"No review with words was read in {month_name(month)}"
     elif chart["now"]["state"] == "ordinary":
@@ -125,7 +126,7 @@ def negative_chart(monthly: Monthly) -> dict:
     else:
         worse = {"concern": "more than usual", "improvement": "fewer than usual"}.get(chart["now"]["state"], "unusual")
         title = f"{told}, {worse} since {month_name(chart['now']['since'])}"
-    return chart | {"title": title}
+    return chart | {"title": title, "share": share}
 
 
 def share_chart(monthly: Monthly, sentiment: str, *, bad_when_high: bool, where: dict | None = None) -> dict:

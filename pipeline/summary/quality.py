@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from pipeline import tables
-from pipeline.statistics import ENOUGH_POINTS, FALSE_ALARMS, FALSE_CLAIMS, FEW, RULES, SMALL, figure
+from pipeline.statistics import ENOUGH_POINTS, ENOUGH_REVIEWS, FALSE_ALARMS, FALSE_CLAIMS, FEW, RULES, SMALL, figure
 from pipeline.summary.counted import Counted
 from pipeline.summary.shifts import standardised
 from pipeline.wording import NOT_STATED, SOURCE_NAMES, UNREAD, one_in, percent, plural
@@ -35,6 +35,7 @@ def accounted(annotations: tables.Annotations, counted: Counted, rejected: pd.Da
     return {
         "sentence": f"{counts['read']} rows read = {counts['accepted']} accepted + {counts['duplicates']} duplicates "
         f"+ {counts['rejected']} rejected.",
+        "rejected": figure(counts["rejected"], counts["read"]),
         "reviews": n,
         "answers": answers,
         "after_cut_off": counts["accepted"] - answers,
@@ -100,15 +101,6 @@ def platforms(reviews: pd.DataFrame, months: list[str]) -> dict:
             f"(both counted on {names})."
         )
     return {"rows": rows, "same_mix": held, "sentence": sentence}
-
-
-def correction_counts(corrections: pd.DataFrame | None) -> dict | None:
-    """How often people corrected the reading, per kind of thing corrected: {n, reviews, by}. None where nobody did."""
-    if corrections is None or not len(corrections):
-        return None
-    by = corrections["what"].value_counts().sort_index()
-    reviews = int(corrections["review_id"].nunique())
-    return {"n": len(corrections), "reviews": reviews, "by": {str(what): int(n) for what, n in by.items()}}
 
 
 def measured(model: Mapping | None) -> dict:
@@ -193,6 +185,11 @@ def method() -> list[str]:
         + ".",
         "A complaint is a theme spoken of negatively; praise and blame of the same theme in one review is mixed and counts "
         "as neither. A review belongs to the treatments it says were received.",
+        "Changes written down: the reviews of up to a year before and up to a year since, shorter where another change of the "
+        f"same theme lies between; under {ENOUGH_REVIEWS} reviews on a side it is too early. The difference has Newcombe's "
+        "interval, widened (Holm) so that with several changes looked at at once the chance of any false claim stays at "
+        f"{FALSE_CLAIMS * 100:.0f} in 100. Changes are often made after bad months, and a bad month is often followed by a "
+        "better one by itself.",
         "Associated is not caused: a shift since June says when the words changed, not why.",
     ]
 

@@ -1,12 +1,14 @@
-"""What has changed: lasting shifts in what is said of a theme at a clinic, and what followed a change written down."""
+"""What has changed: lasting shifts in what is said of a theme at a clinic, and what is seen since a change written down."""
 
+import datetime as dt
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from pipeline.months import day_after, day_of, month_name, year_before
-from pipeline.statistics import FEW, figure, find_changes, newcombe, rounded
+from pipeline import tables
+from pipeline.months import day_after, day_of, month_name, year_after, year_before
+from pipeline.statistics import ENOUGH_REVIEWS, FALSE_CLAIMS, FEW, differences, figure, find_changes, rounded
 from pipeline.summary.monthly import Monthly
 from pipeline.wording import capital, in_words, plural
 
@@ -151,41 +153,107 @@ def standardised(before: pd.DataFrame, after: pd.DataFrame) -> dict | None:
 def followed(
     changes: pd.DataFrame | None, reviews: pd.DataFrame, said: pd.DataFrame, month: str, names: Mapping
 ) -> list[dict]:
-    """One row per change written down: complaints of its theme in up to twelve months before and since, or "too early"."""
+    """One row per change written down (`tables.CHANGES`) that is in force, the oldest first: how many complain of its theme, before and since.
+
+    Before: up to a year, and not beyond an earlier change of that theme there; since: up to a year, and not beyond a later
+    one. before, since: {from, to (ISO days), reviews, complain, speak}; `complain` and `speak` are figures of the reviews
+    read. complaints, mentions: what `differences` tells of since − before, null under ENOUGH_REVIEWS on a side; the
+    correction is for all changes told of. state: improvement, concern, ordinary, or waiting (too early, or too few before).
+    """
     if changes is None or not len(changes):
         return []
+    end = day_after(month)
+    rows = [row | {"day": day_of(row["date"])} for row in tables.records(changes)]
+    rows = sorted(
+        (row for row in rows if row["day"] < end), key=lambda row: (row["day"], row["location"] or "", row["what"])
+    )
     read = reviews[reviews["read"] & reviews["month"].notna()]
-    end, out = day_after(month), []
-    for row in changes.to_dict("records"):
-        day = day_of(str(row.get("date") or ""))
-        place, theme, what = (_given(row.get(name)) for name in ("location", "theme", "what"))
-        if day is None or day >= end:
-            continue
-        name = names.get(theme, theme)
+    days = read["date"].map(day_of)
+    out = []
+    for number, row in enumerate(rows, 1):
+        place, theme, day = row["location"], row["theme"], row["day"]
+        near = [
+            one["day"]
+            for one in rows
+            if one["theme"] == theme and (one["location"] == place or None in (one["location"], place))
+        ]
+        first = max([year_before(day), *(other for other in near if other < day)])
+        last = min([year_after(day), end, *(other for other in near if other > day)])
         here = read if place is None else read[read["location"] == place]
-        days = here["date"].map(day_of)
-        complains = said[(said["theme"] == theme) & (said["sentiment"] == "negative")]
-        hit = here["review_id"].isin(complains["review_id"])
+        speaks = said[said["theme"] == theme]
+        complains = set(speaks.loc[speaks["sentiment"] == "negative", "review_id"])
+        when = days.loc[here.index]
+        here = here.assign(
+            bad=here["review_id"].isin(complains), spoken=here["review_id"].isin(set(speaks["review_id"]))
+        )
+        before, since = here[(when >= first) & (when < day)], here[(when >= day) & (when < last)]
+        out.append(
+            {
+                "number": number,
+                "date": day.isoformat(),
+                "location": place,
+                "theme": theme,
+                "name": names.get(theme, theme),
+                "what": row["what"],
+                "hoped": row["hoped"],
+                "before": _side(before, first, day),
+                "since": _side(since, day, last),
+                "same_platforms": standardised(before, since),
+            }
+        )
+    enough = [one for one in out if min(one["before"]["reviews"], one["since"]["reviews"]) >= ENOUGH_REVIEWS]
+    for kind, key in (("complaints", "complain"), ("mentions", "speak")):
+        told = differences(
+            [[one[side][key][part] for side in ("before", "since") for part in ("k", "n")] for one in enough]
+        )
+        for one in out:
+            one[kind] = None
+        for one, difference in zip(enough, told, strict=True):
+            one[kind] = difference
+    return [one | _in_words(one) for one in out]
 
-        def told(part, here=here, hit=hit):
-            ids = here.loc[part & hit, "review_id"].tolist()
-            return figure(len(ids), part.sum(), {"ids": ids} if ids else {})
 
-        before, after = told((days >= year_before(day)) & (days < day)), told((days >= day) & (days < end))
-        if before["n"] < FEW or after["n"] < FEW:
-            sentence = f"Too early to tell: {plural(before['n'], 'review')} before, {after['n']} since."
+def _side(rows: pd.DataFrame, first: dt.date, end: dt.date) -> dict:
+    """The reviews of one side of a change, from `first` to the day before `end`."""
+
+    def told(column):
+        ids = rows.loc[rows[column], "review_id"].tolist()
+        return figure(len(ids), len(rows), {"ids": ids} if ids else {})
+
+    last = max(end - dt.timedelta(days=1), first)
+    span = {"from": first.isoformat(), "to": last.isoformat(), "reviews": len(rows)}
+    return span | {"complain": told("bad"), "speak": told("spoken")}
+
+
+def _in_words(one: Mapping) -> dict:
+    """What is seen since a change: {state, word, sentence}. It says since when, never because of what."""
+    before, since, told = one["before"], one["since"], one["complaints"]
+    if told is None:
+        if since["reviews"] < ENOUGH_REVIEWS:
+            word = f"too early: {plural(since['reviews'], 'review')} since, {ENOUGH_REVIEWS} are needed"
         else:
-            low, high = newcombe(before["k"], before["n"], after["k"], after["n"])
-            verdict = "fewer complaints since" if high < 0 else "more complaints since" if low > 0 else "cannot tell"
-            ends = " to ".join(f"{value * 100:+.0f}".replace("-", "−") for value in (low, high))
-            sentence = (
-                f"Complaints of {name}: {in_words(before)} in the year before, {in_words(after)} since; "
-                f"difference {ends} percentage points: {verdict}."
-            )
-        told_of = {"date": day.isoformat(), "location": place, "what": what or ""}
-        out.append(told_of | {"before": before, "after": after, "sentence": sentence})
-    return sorted(out, key=lambda one: (one["date"], one["location"] or "", one["what"]))
-
-
-def _given(value) -> str | None:
-    return None if value is None or value != value or not str(value).strip() else str(value).strip()
+            word = f"cannot tell: {plural(before['reviews'], 'review')} before, {ENOUGH_REVIEWS} are needed"
+        counts = f"{before['complain']['k']} of {before['complain']['n']} complained before, {since['complain']['k']} of {since['complain']['n']} since"
+        return {"state": "waiting", "word": word, "sentence": f"{capital(word)} ({counts})."}
+    counts = f"{before['complain']['k']} of {before['complain']['n']} before, {since['complain']['k']} of {since['complain']['n']} since"
+    low, high = (abs(round(told[end] * 100)) for end in ("low", "high"))
+    if told["p_corrected"] > FALSE_CLAIMS:
+        word = "no change that this many reviews could show"
+        span = f"between {plural(low, 'point')} fewer and {high} more"
+        return {"state": "ordinary", "word": word, "sentence": f"{capital(word)}: {counts}; {span}."}
+    fewer = told["high"] <= 0
+    near, far = sorted((low, high))
+    word = "fewer complain" if fewer else "more complain"
+    span = f"{near or 'less than 1'} to {plural(far, 'point')} {'fewer' if fewer else 'more'}"
+    hopes = {
+        ("better", True): ", as was hoped",
+        ("worse", False): ", as was expected",
+        ("better", False): ", where fewer were hoped for",
+        ("worse", True): ", where more were expected",
+    }
+    hoped = hopes.get((one["hoped"], fewer), "")
+    return {
+        "state": "improvement" if fewer else "concern",
+        "word": word,
+        "sentence": f"{capital(word)}: {counts}; {span}{hoped}.",
+    }

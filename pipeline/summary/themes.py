@@ -72,6 +72,7 @@ def spoken_of(
 def _verbatim(rows, counted: Counted, sentiment: str, month: str, shifts: list, used: set) -> dict | None:
     """The passage that says it best: of the month if it has one, surest first."""
     rows = rows[(rows["sentiment"] == sentiment) & rows["month"].notna() & rows["start"].notna()]
+    rows = rows[rows["end"] > rows["start"]]  # a person who corrects does not say where it stands
     if not len(rows):
         return None
     # the stars do not judge a review, but where they contradict the words the words may have been misread

@@ -12,6 +12,7 @@
   const [THEME, OF, SENTIMENT, AGREED, SURE, START, END, AT] = Array(8).keys();
   const [REASON, FIRST, LAST, WHERE] = Array(4).keys();
   const [STARS_ONLY, UNREAD, READ] = Array(3).keys();  // of WORDS
+  const BY_A_PERSON = 101;  // in the place of SURE
   const languages = { en: "English", es: "Spanish" };
   const named = (kind, key) => (data.names[kind] && data.names[kind][key]) || key;
   const monthName = (month) => named("months", month);
@@ -104,7 +105,7 @@
   function label(one) {
     const theme = one[THEME] < 0 ? "?" : named("themes", data.themes[one[THEME]]);
     const of = one[OF] ? `${named("treatments", one[OF])}: ` : "";
-    return `${of}${theme}, ${data.sentiments[one[SENTIMENT]]}` + (one[SURE] < 0 ? "" : `, ${one[SURE]} % sure`);
+    return `${of}${theme}, ${data.sentiments[one[SENTIMENT]]}` + (one[SURE] < 0 ? "" : one[SURE] === BY_A_PERSON ? ", as a person found" : `, ${one[SURE]} % sure`);
   }
 
   function article(row) {
@@ -124,8 +125,9 @@
     for (const reason of new Set(row[ACTS].map((one) => one[REASON]))) tags.append(make("li", { class: "escalation" }, `to act on: ${named("reasons", reason)}`));
     for (const one of row[SAID]) {
       const theme = one[THEME] < 0 ? "?" : named("themes", data.themes[one[THEME]]);
-      tags.append(make("li", { class: data.sentiments[one[SENTIMENT]] }, `${one[OF] ? named("treatments", one[OF]) + ": " : ""}${theme} (${data.sentiments[one[SENTIMENT]]})`));
+      tags.append(make("li", { class: data.sentiments[one[SENTIMENT]] }, `${one[OF] ? named("treatments", one[OF]) + ": " : ""}${theme} (${data.sentiments[one[SENTIMENT]]}${one[SURE] === BY_A_PERSON ? ", corrected" : ""})`));
     }
+    for (const flag of ["corrected", "read by a person"]) if (row[FLAGS].includes(flag)) tags.append(make("li", { class: "neutral" }, flag));
     if (tags.children.length) box.append(tags);
     return box;
   }

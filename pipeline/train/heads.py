@@ -1,0 +1,139 @@
+"""The heads that ship: scikit-learn logistic regressions on the frozen vectors, calibrated on authors nothing was fitted on."""
+
+import numpy as np
+
+from pipeline import model as models
+from pipeline.encoders import AT, OUTCOME_THEMES
+from pipeline.faults import Fault
+from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
+
+C = {
+    "theme": 0.02,
+    "sentiment": 0.01,
+    "overall": 0.01,
+    "escalate": 0.02,
+    "mention": 0.02,
+    "received": 0.02,
+    "outcome": 0.01,
+}
+
+
+def fitted(vectors, labels, strength):
+    """A logistic regression on some vectors. Raises Fault where the corpus shows one class only."""
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(labels)) < 2:
+        raise Fault("a head saw only one class; the corpus lacks examples")
+    regression = LogisticRegression(C=strength, max_iter=3000)
+    regression.fit(vectors, labels)
+    return regression
+
+
+def calibrated(regression, vectors, labels, classes):
+    """Coefficients divided by the temperature and moved by the offsets that fit the calibration authors best.
+
+    Vector scaling with one scale for all classes: Guo et al. 2017, "On Calibration of Modern Neural Networks"; Platt
+    scaling for two classes. The offsets undo what the corpus has more of than an ordinary month, mixed reviews above all.
+    """
+    from scipy.optimize import minimize
+
+    if classes == 2:
+        scores = regression.decision_function(vectors)
+
+        def cost(point):
+            return np.logaddexp(0, -(2 * labels - 1) * (np.exp(point[0]) * scores + point[1])).sum() + 0.5 * (
+                point[0] ** 2 + point[1] ** 2
+            )
+
+        scale, offset = minimize(cost, [0.0, 0.0], method="L-BFGS-B").x
+        return regression.coef_ * np.exp(scale), regression.intercept_ * np.exp(scale) + offset
+    scores = vectors @ regression.coef_.T + regression.intercept_
+
+    def cost(point):
+        scaled = scores * np.exp(point[0]) + point[1:]
+        return (
+            -(scaled[np.arange(len(labels)), labels] - np.logaddexp.reduce(scaled, axis=1)).sum()
+            + (point[1:] ** 2).sum()
+        )
+
+    best = minimize(cost, np.zeros(1 + classes), method="L-BFGS-B").x
+    return regression.coef_ * np.exp(best[0]), regression.intercept_ * np.exp(best[0]) + best[1:]
+
+
+def examples(vectors, goals):
+    """Head → (vectors, labels, classes), every question the gold answers."""
+    stack = {key: np.stack([goal[key] for goal in goals]) for key in goals[0] if key != "evidence"}
+    found = {}
+    for at, theme in enumerate(THEMES):
+        asked = stack["theme"][:, at] >= 0
+        found[f"theme:{theme}"] = vectors[asked, at], stack["theme"][asked, at].astype(int), 2
+    row, at = np.nonzero(stack["sentiment"] >= 0)
+    found["sentiment"] = (
+        np.concatenate([vectors[row, at], np.eye(len(THEMES))[at]], axis=1),
+        stack["sentiment"][row, at],
+        len(SENTIMENTS),
+    )
+    asked = stack["overall"] >= 0
+    found["overall"] = vectors[asked, AT["overall"]], stack["overall"][asked], len(SENTIMENTS)
+    for kind, keys in (("escalate", REASONS), ("mention", TREATMENTS)):
+        for at, key in enumerate(keys):
+            asked = stack[kind][:, at] >= 0
+            found[f"{kind}:{key}"] = vectors[asked, AT[f"{kind}:{key}"]], stack[kind][asked, at].astype(int), 2
+    row, at = np.nonzero(stack["received"] >= 0)
+    found["received"] = vectors[row, AT[f"received:{TREATMENTS[0]}"] + at], stack["received"][row, at].astype(int), 2
+    for which, theme in enumerate(OUTCOME_THEMES):
+        row, at = np.nonzero(stack["outcome"][:, :, which] >= 0)
+        slots = np.array([AT[f"outcome:{key}:{theme}"] for key in TREATMENTS])[at]
+        label = (stack["outcome"][row, at, which] + 1) % (len(SENTIMENTS) + 1)
+        found[f"outcome:{theme}"] = vectors[row, slots], label, len(SENTIMENTS) + 1
+    return found
+
+
+def fit_heads(reader, train_items, calibration_items):
+    """Fit every head on the training authors' vectors as the shipped encoder gives them, calibrate on others."""
+    learn = examples(reader.encoder.encode([window for window, _ in train_items])[0], [goal for _, goal in train_items])
+    check = examples(
+        reader.encoder.encode([window for window, _ in calibration_items])[0], [goal for _, goal in calibration_items]
+    )
+    heads = {}
+    for head, (vectors, labels, classes) in learn.items():
+        regression = fitted(vectors, labels, C[head.split(":")[0]])
+        if classes > 2 and len(regression.classes_) < classes:
+            raise Fault(f"head {head}: the corpus shows only {len(regression.classes_)} of {classes} classes")
+        coef, intercept = calibrated(regression, check[head][0], check[head][1], classes)
+        heads[f"{head}/coef"], heads[f"{head}/intercept"] = coef.astype(np.float32), intercept.astype(np.float32)
+    return heads
+
+
+def thresholds_on(reader, items):
+    """The probability from which a label counts: the one that gives the best F over all themes, reasons and verdicts.
+
+    One threshold a family, not one a label: a few hundred reviews tell no more than that. A missed escalation costs more
+    than a false one, so there recall counts twice (F2).
+    """
+    found = examples(reader.encoder.encode([window for window, _ in items])[0], [goal for _, goal in items])
+
+    def best(heads, positive, beta):
+        truth = np.concatenate([positive(found[head][1]) for head in heads])
+        scores = [reader.judge(head, found[head][0]) for head in heads]
+        chance = np.concatenate(
+            [models.sigmoid(score) if score.ndim == 1 else 1 - models.softmax(score)[:, 0] for score in scores]
+        )
+        grid = np.arange(0.2, 0.81, 0.02)
+        said = chance[None] >= grid[:, None]
+        tp, fp, fn = (said & truth).sum(1), (said & ~truth).sum(1), (~said & truth).sum(1)
+        value = (1 + beta**2) * tp / ((1 + beta**2) * tp + beta**2 * fn + fp)
+        # the middle of the plateau: neighbours that do as well say the peak is no accident
+        smooth = np.convolve(value, np.ones(5) / 5, mode="same")
+        smooth[:2] = smooth[-2:] = 0
+        return round(float(grid[smooth.argmax()]), 2)
+
+    theme = best([f"theme:{theme}" for theme in THEMES], lambda label: label == 1, 1)
+    escalate = best([f"escalate:{reason}" for reason in REASONS], lambda label: label == 1, 2)
+    outcome = best([f"outcome:{theme}" for theme in OUTCOME_THEMES], lambda label: label > 0, 1)
+    return {
+        **{f"theme:{key}": theme for key in THEMES},
+        **{f"escalate:{key}": escalate for key in REASONS},
+        "outcome": outcome,
+        "mention": 0.9,  # where no word names a treatment only an unmistakable description counts
+    }
