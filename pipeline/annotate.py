@@ -107,24 +107,29 @@ def places_of(likely: Likely, reading: Reading, texts: Sequence[str]) -> Places:
 
 def strongest(asked, reading: Reading, spans: Sequence[Sequence[Clause]]) -> Places:
     """Of each review's clauses the one where a slot looked most, of equals the first. `asked`: (reviews, slots), yes or no."""
+    review, slot = np.nonzero(asked)
+    if not len(review):
+        return {}
     every = [span for own in spans for span in own]
+    clauses_of, tokens_of = np.array([len(own) for own in spans]), np.diff(reading.first)
+    first = np.cumsum(clauses_of) - clauses_of  # of each review's clauses
     # the texts of a batch as one line: what stands in a review is moved behind all that stands in the one before it
     width = 1 + max(int(reading.offsets.max()), max(span.end for span in every))
-    owner = np.repeat(np.arange(len(spans)), [len(own) for own in spans])
-    first = np.searchsorted(owner, np.arange(len(spans)))
-    starts = np.array([span.start for span in every]) + owner * width
-    real = reading.offsets[:, 1] > reading.offsets[:, 0]
-    review = np.repeat(np.arange(len(spans)), np.diff(reading.first))[real]
-    middle = reading.offsets[real].sum(axis=1) / 2 + review * width
-    clause = np.maximum(np.searchsorted(starts, middle, side="right") - 1, first[review])
-    places = {}
-    for slot in np.flatnonzero(asked.any(axis=0)).tolist():
-        mass = np.bincount(clause, weights=reading.weights[slot, real], minlength=len(every))
-        most = np.flatnonzero(mass == np.maximum.reduceat(mass, first)[owner])
-        reviews = np.flatnonzero(asked[:, slot])
-        chosen = most[np.searchsorted(owner[most], reviews)]
-        places.update({(at, slot): every[which] for at, which in zip(reviews.tolist(), chosen.tolist(), strict=True)})
-    return places
+    starts = np.array([span.start for span in every]) + np.repeat(np.arange(len(spans)), clauses_of) * width
+    middle = reading.offsets.sum(axis=1) / 2 + np.repeat(np.arange(len(spans)), tokens_of) * width
+    clause = np.maximum(np.searchsorted(starts, middle, side="right") - 1, np.repeat(first, tokens_of))  # of each token
+    # every question with a copy of its review's tokens and clauses
+    tokens_asked, clauses_asked = tokens_of[review], clauses_of[review]
+    asking = np.repeat(np.arange(len(review)), tokens_asked)
+    token = np.arange(len(asking)) + (reading.first[review] - np.cumsum(tokens_asked) + tokens_asked)[asking]
+    begin = np.cumsum(clauses_asked) - clauses_asked
+    looked = reading.weights[slot[asking], token] * (reading.offsets[token, 1] > reading.offsets[token, 0])
+    place = clause[token] + (begin - first[review])[asking]
+    mass = np.bincount(place, weights=looked, minlength=clauses_asked.sum())
+    most = np.flatnonzero(mass == np.repeat(np.maximum.reduceat(mass, begin), clauses_asked))
+    chosen = most[np.searchsorted(most, begin)] - begin + first[review]
+    pairs = zip(review.tolist(), slot.tolist(), strict=True)
+    return {pair: every[which] for pair, which in zip(pairs, chosen.tolist(), strict=True)}
 
 
 def told(chances, presence=1.0):

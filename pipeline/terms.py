@@ -163,8 +163,8 @@ def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], i
             if fresh and word:
                 found.append(Needed(whole=word) if _parts(tokens, at + 1) else Needed(begun=word))
             fresh = False
-        else:
-            fresh = piece.isspace() or (piece not in "*'’?" and after != ["?"])
+        elif piece != "?":  # after a blank it only makes the blank as short as may be
+            fresh = piece.isspace() or (piece not in "*'’" and after != ["?"])
         at += 1
     if alternatives:
         best = [min(each, key=lambda need: need.common, default=None) for each in (*alternatives, found)]
@@ -222,7 +222,7 @@ class _Term(NamedTuple):
             yield from (match.span() for match in expression.finditer(text))
             return
         end = 0
-        for start in sorted(self._starts(small)):
+        for start in sorted(set(self._starts(small))):
             if start >= end and (match := expression.match(text, start)):
                 yield match.span()
                 end = match.end()
