@@ -102,7 +102,7 @@ staff_option = click.option(
     "--staff", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Your staff's names, which stay: CSV."
 )
 consents_option = click.option(
-    "--consents", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Consents of patients, CSV."
+    "--consents", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Consents of patients, CSV or XLSX."
 )
 
 

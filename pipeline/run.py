@@ -486,7 +486,7 @@ def write_outputs(
         )
         report.write_report(summed, annotations, place)
         vain = [([one["row"]], one["why"]) for one in summed["escalations"]["not_closed"]]
-    consents = clearance.read_consents(Path(told["consents"])) if told["consents"] else None
+    consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
     on = last_day(month) if month else None

@@ -12,6 +12,7 @@ THEMES = ("staff", "communication", "efficacy", "side_effects", "scheduling", "c
 TREATMENTS = ("tms", "ketamine", "spravato")
 SENTIMENTS = ("positive", "negative", "mixed", "neutral")
 BY_A_PERSON = "correction"  # as `found_by` says that a person put it right
+SCOPES = ("text", "text+name")  # what an authorization lets be shown
 REASONS = ("crisis", "misconduct", "adverse_event")  # the order is the order of urgency
 
 TEXT, NUMBER, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -160,6 +161,19 @@ CHANGES = pa.schema(
         ("date", TEXT),  # YYYY-MM-DD, the first day it was in force
         ("theme", TEXT),
         ("hoped", TEXT),  # better, worse, or null
+    ]
+)
+
+# One row per authorization that a patient signed (data/consents.csv). "" where there is none; dates YYYY-MM-DD.
+CONSENTS = pa.schema(
+    [
+        ("review_id", TEXT),
+        ("scope", TEXT),  # one of SCOPES
+        ("channels", TEXT),  # semicolon-separated
+        ("signed_at", TEXT),
+        ("expires_at", TEXT),
+        ("revoked_at", TEXT),
+        ("text_hash", TEXT),  # of the words agreed to
     ]
 )
 

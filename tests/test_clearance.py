@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import clearance, segment
+from pipeline.read.ledgers import read_consents
+from pipeline.tables import CONSENTS
 
 RULES = clearance.load_rules()
 SETTING = RULES.setting
@@ -17,7 +19,7 @@ CASES = [
 ]
 ON = date(2026, 10, 31)
 CONSENT = {
-    **dict.fromkeys(clearance.CONSENTS, ""), "review_id": "r1", "scope": "text", "channels": "website; social",
+    **dict.fromkeys(CONSENTS.names, ""), "review_id": "r1", "scope": "text", "channels": "website; social",
     "signed_at": "2026-10-05",
 }  # fmt: skip
 TEXT = "The nurses are kind. Parking is easy."
@@ -410,77 +412,10 @@ def test_sentences_end_where_they_do(text, count):
 HEADER = "review_id,scope,channels,signed_at,expires_at,revoked_at,clerk\n"
 
 
-def test_the_ledger_is_read_as_a_spreadsheet_saves_it(tmp_path):
-    """With a byte-order mark, blanks, an empty row and a column of the clinic's own; text_hash is optional."""
-    path = tmp_path / "ledger.csv"
-    path.write_text(
-        "\ufeff"
-        + HEADER
-        + "r1, text ,website,2026-10-01,,,front desk\n,,,,,,\nr2,text+name,social,2026-09-01,2027-01-01,,\n",
-        encoding="utf-8",
-    )
-    ledger = clearance.read_consents(path)
-    assert list(ledger["review_id"]) == ["r1", "r2"]
-    assert ledger.loc[0, "scope"] == "text"
-    assert ledger.loc[1, "text_hash"] == ""
-    assert "clerk" in ledger
-
-
-def test_wrong_rows_of_the_ledger_are_named_with_their_mend(tmp_path):
-    """Every wrong row gives a line: file, row as the spreadsheet counts, what, mend."""
-    path = tmp_path / "ledger.csv"
-    path.write_text(
-        HEADER
-        + "r1,photo,website,2026-10-01,,,\nr2,text,website,10/01/2026,,,\n,text,x,2026-13-01,,,\nr4,text,x,2026-10-01,2026-01-01,,\n",
-        encoding="utf-8",
-    )
-    with pytest.raises(clearance.ClearanceError, match=r"ledger\.csv") as caught:
-        clearance.read_consents(path)
-    lines = str(caught.value).splitlines()
-    assert [line.split(": ")[1] for line in lines] == ["row 2", "row 3", "row 4", "row 4", "row 5"]
-    assert "write text or text+name" in lines[0]
-    assert "2026-10-31" in lines[1]
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "not a CSV with a header"),
-        (b"review_id,scope\nr1,text\n", "no column channels"),
-        (b"\xff\xfe\x00", "CSV UTF-8"),
-    ],
-)
-def test_a_file_that_is_no_ledger_is_one_clear_line(tmp_path, content, said):
-    """Empty, short of columns, or no text."""
-    path = tmp_path / "ledger.csv"
-    path.write_bytes(content)
-    with pytest.raises(clearance.ClearanceError, match=said) as caught:
-        clearance.read_consents(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_ledger_is_one_clear_line(tmp_path):
-    """No traceback about a path."""
-    with pytest.raises(clearance.ClearanceError, match="there is no such file"):
-        clearance.read_consents(tmp_path / "none.csv")
-
-
-def test_a_day_that_no_calendar_has_is_one_clear_line(tmp_path):
-    """31 February in any of the three columns names file, row and column, and gives no traceback."""
-    path = tmp_path / "ledger.csv"
-    path.write_text(HEADER + "r1,text,website,2026-02-31,2026-13-01,2026-00-10,\n", encoding="utf-8")
-    with pytest.raises(
-        clearance.ClearanceError, match=r"ledger\.csv: row 2: signed_at is '2026-02-31', which is no date"
-    ) as caught:
-        clearance.read_consents(path)
-    assert len(str(caught.value).splitlines()) == 3
-    assert named(judged(date="2026-02-31"))["STALE"] == "review"
-
-
 def ledger(tmp_path, *rows):
     path = tmp_path / "ledger.csv"
     path.write_text(HEADER + "".join(row + "\n" for row in rows), encoding="utf-8")
-    return clearance.read_consents(path)
+    return read_consents(path)
 
 
 def test_the_last_signature_counts_and_twins_share_it(tmp_path):

@@ -1,10 +1,10 @@
-"""The tables a manager keeps by hand: whatever a spreadsheet makes of them is read, and a slip gets a line with its mend."""
+"""The tables people keep by hand: whatever a spreadsheet makes of them is read, and a slip gets a line with its mend."""
 
 import openpyxl
 import pytest
 
 from pipeline.read import InputError
-from pipeline.read.ledgers import read_changes, read_closed, settled
+from pipeline.read.ledgers import read_changes, read_closed, read_consents, settled
 from pipeline.tables import records, values
 from pipeline.taxonomy import load
 
@@ -158,3 +158,55 @@ def test_what_was_closed_is_read_and_what_was_done_stays_there(ledger):
     path = ledger("Review,Closed on,By,Action\nr-1,2026-10-03,Dr. A,called Jane Roe\n", "closed.csv")
     assert records(read_closed(path)) == [{"row": 2, "review_id": "r-1", "date": "2026-10-03", "who": "Dr. A"}]
     assert len(refused(read_closed, ledger("review_id,date,who,what was done\n,soon,,\n", "closed.csv"))) == 3
+
+
+CONSENTED = "review_id,scope,channels,signed_at,expires_at,revoked_at\n"
+SIGNED = {"review_id": "r1", "scope": "text", "channels": "website;print", "signed_at": "2026-02-13", "expires_at": "2028-02-03", "revoked_at": "", "text_hash": ""}  # fmt: skip
+SIGNED_AS_TYPED = {
+    "as in the manual": CONSENTED + "r1,text,website;print,2026-02-13,2028-02-03,\n",
+    "as Excel rewrites it": CONSENTED + "r1,text,website;print,2/13/2026,2/3/2028,\n",
+    "a European Excel": 'review_id;scope;channels;signed_at;expires_at;revoked_at\r\nr1;text;"website;print";13.02.2026;03.02.2028;\r\n',
+    "with a mark, blanks, an empty row": "\ufeff"
+    + CONSENTED
+    + "r1, Text ,website;print,13 Feb 2026,2028-02-03,\n,,,,,\n",
+    "a column of the clinic's own": "clerk," + CONSENTED + "front desk,r1,text,website;print,2026-02-13,2028-02-03,\n",
+}
+
+
+@pytest.mark.parametrize("typed", SIGNED_AS_TYPED)
+def test_consents_are_read_as_a_spreadsheet_saves_them(ledger, typed):
+    """The order of day and month is decided from all dates of the table, so Excel may rewrite them."""
+    assert records(read_consents(ledger(SIGNED_AS_TYPED[typed], "consents.csv"))) == [SIGNED]
+
+
+def test_wrong_consents_are_named_with_their_mend(ledger):
+    """Every wrong row gives a line for all that is wrong in it: file, row as the spreadsheet counts, what, mend."""
+    rows = (
+        "r1,photo,website,2026-10-01,,\nr2,text,website,sometime,,\n,text,x,2026-13-01,,\nr4,text,x,2026-10-01,2026-01-01,\n"
+        "r5,text,website,2026-02-31,2026-13-01,2026-00-10\nr6,text,website,2026,,\n"
+    )
+    lines = refused(read_consents, ledger(CONSENTED + rows, "consents.csv"))
+    assert [int(line.split("row ")[1].split(":")[0]) for line in lines] == [2, 3, 4, 4, 5, 6, 6, 6, 7]
+    assert "write text or text+name" in lines[0]
+    assert "signed: “sometime” is no date; write one as 1 June 2026" in lines[1]
+
+
+def test_days_that_can_be_read_two_ways_are_asked_for(ledger):
+    """3/4/2026 alone does not say whether a consent has run out, so nobody guesses."""
+    (line,) = refused(read_consents, ledger(CONSENTED + "r1,text,website,3/4/2026,,\n", "consents.csv"))
+    assert "could have the day or the month first" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [("review_id,scope\nr1,text\n", "no column channels"), ("nothing here\n", "no heading")]
+)
+def test_a_file_that_is_no_ledger_of_consents_is_one_clear_line(ledger, content, said):
+    """Short of columns, or no table."""
+    (line,) = refused(read_consents, ledger(content, "consents.csv"))
+    assert said in line
+
+
+def test_a_missing_ledger_of_consents_is_one_clear_line(tmp_path):
+    """No traceback about a path."""
+    with pytest.raises(InputError, match="there is no such file"):
+        read_consents(tmp_path / "none.csv")

@@ -49,9 +49,9 @@ def annotations(*reviews):
 
 
 def ledger(*rows):
-    blank = dict.fromkeys(clearance.CONSENTS, "")
+    blank = dict.fromkeys(tables.CONSENTS.names, "")
     signed = {"scope": "text", "channels": "website", "signed_at": "2026-10-05"}
-    return pd.DataFrame([{**blank, **signed, **row} for row in rows], columns=list(clearance.CONSENTS))
+    return pd.DataFrame([{**blank, **signed, **row} for row in rows], columns=tables.CONSENTS.names)
 
 
 KIND = "Everybody at the desk is kind to us."

@@ -7,10 +7,10 @@ reason and the source. Nothing here looks at a clock: `on` is given. A flag is n
 
     rules.py     clearance.toml → Rules
     flags.py     a quote, its review, its consent → what speaks against it
-    consents.py  the ledger → the authorization that counts for a review
+    consents.py  the ledger of consents → the authorization that counts for a review
 """
 
-from pipeline.clearance.consents import CONSENTS, SCOPES, consent_of, read_consents, text_hash
+from pipeline.clearance.consents import consent_of, text_hash
 from pipeline.clearance.flags import (
     STATUSES,
     Flag,
@@ -25,8 +25,6 @@ from pipeline.clearance.flags import (
 from pipeline.clearance.rules import SEVERITIES, ClearanceError, Rule, Rules, Setting, load_rules
 
 __all__ = [
-    "CONSENTS",
-    "SCOPES",
     "SEVERITIES",
     "STATUSES",
     "ClearanceError",
@@ -39,7 +37,6 @@ __all__ = [
     "leans",
     "load_rules",
     "matched",
-    "read_consents",
     "reply_flags",
     "speaks_of_results",
     "staff_words",

@@ -5,65 +5,11 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 
 import pandas as pd
 
-from pipeline.clearance.rules import ClearanceError, Setting
-
-SCOPES = ("text", "text+name")
-CONSENTS = ("review_id", "scope", "channels", "signed_at", "expires_at", "revoked_at", "text_hash")
-
-
-def read_consents(path: str | Path) -> pd.DataFrame:
-    """One row per authorization: the columns of CONSENTS as text ("" where none), and any more the ledger has.
-
-    Raises ClearanceError with a line for every wrong row: file, row (as a spreadsheet counts), what, mend.
-    """
-    path = Path(path)
-    try:
-        ledger = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
-    except FileNotFoundError:
-        raise ClearanceError(f"{path.name}: there is no such file; name the ledger of consents, a CSV") from None
-    except IsADirectoryError:
-        raise ClearanceError(f"{path.name}: a folder; name the ledger itself, a CSV") from None
-    except UnicodeDecodeError:
-        raise ClearanceError(f"{path.name}: not UTF-8 text; save the ledger as “CSV UTF-8”") from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ClearanceError(
-            f"{path.name}: not a CSV with a header: {str(error).strip().splitlines()[-1]}; columns: {', '.join(CONSENTS[:-1])}"
-        ) from None
-    ledger.columns = [str(column).strip().casefold() for column in ledger.columns]
-    absent = [column for column in CONSENTS[:-1] if column not in ledger.columns]
-    if absent:
-        raise ClearanceError(
-            f"{path.name}: row 1: no column {', '.join(absent)} (found: {', '.join(ledger.columns)}); add it, empty where none"
-        )
-    if "text_hash" not in ledger.columns:
-        ledger["text_hash"] = ""
-    ledger = ledger.apply(lambda column: column.str.strip())
-    faults = []
-    for place, row in enumerate(ledger.to_dict("records"), start=2):
-        if any(row.values()):
-            faults += [f"{path.name}: row {place}: {fault}" for fault in _ledger_faults(row)]
-    if faults:
-        raise ClearanceError("\n".join(faults))
-    return ledger[(ledger != "").any(axis=1)].reset_index(drop=True)
-
-
-def _ledger_faults(row: Mapping):
-    if not row["review_id"]:
-        yield "review_id is empty; write the review's id as testimonials.csv shows it"
-    if row["scope"] not in SCOPES:
-        yield f"scope is {row['scope']!r}; write {' or '.join(SCOPES)}"
-    for key in ("signed_at", "expires_at", "revoked_at"):
-        if row[key] and (not re.fullmatch(r"\d{4}-\d\d-\d\d", row[key]) or day(row[key]) is None):
-            yield f"{key} is {row[key]!r}, which is no date; write it as 2026-10-31, or leave it empty"
-    signed, expires = day(row["signed_at"]), day(row["expires_at"])
-    if signed and expires and expires < signed:
-        yield "expires_at lies before signed_at; correct one of them"
-    if row["text_hash"] and not re.fullmatch(r"[0-9a-fA-F]{64}", row["text_hash"]):
-        yield "text_hash is no SHA-256 of 64 digits; copy it from testimonials.csv, or leave it empty"
+from pipeline.clearance.rules import Setting
+from pipeline.tables import SCOPES
 
 
 def consent_of(review: Mapping, consents: pd.DataFrame | None) -> dict | None:

@@ -16,7 +16,7 @@ SEVERITIES = ("block", "review", "note")  # worst first
 
 
 class ClearanceError(Fault):
-    """The rules or the ledger of consents cannot be used; the message lists every fault."""
+    """The rules cannot be used; the message lists every fault."""
 
 
 class Setting(NamedTuple):

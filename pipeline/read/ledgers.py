@@ -1,8 +1,9 @@
-"""The two tables a manager keeps by hand: the register of changes, and what was done about reviews to act on.
+"""The tables people keep by hand: the register of changes, what was done about reviews to act on, who consented to what.
 
 What their columns may be called stands in resources/ledgers.toml. Whatever is wrong is told at once, a line for every row.
 """
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipeline.read.dates import Evidence, decide, read_date, weigh
 from pipeline.read.exports import plain
 from pipeline.read.files import Blob, InputError, Unreadable, what
 from pipeline.read.mapping import place_of
-from pipeline.tables import CHANGES, CLOSED, frame, values
+from pipeline.tables import CHANGES, CLOSED, CONSENTS, SCOPES, frame, values
 
 WORDS = tomllib.loads((Path(__file__).parent.parent / "resources" / "ledgers.toml").read_text(encoding="utf-8"))
 TITLES = 10  # rows among which the heading is looked for
@@ -38,11 +39,11 @@ def read_changes(path: Path, names: Mapping[str, str]) -> pd.DataFrame:
     """
     rows, words, faults, found = _rows(path, "changes"), WORDS["changes"], [], []
     keys = {plain(spelled): key for key, name in names.items() for spelled in (key, name)}
-    days = _days(rows)
+    days = _days([cells["date"] for _, cells in rows], ("day", "month"))
     for (row, cells), (day, problem) in zip(rows, days, strict=True):
         theme, hope = keys.get(plain(cells["theme"])), plain(cells["hoped"])
         hoped = "better" if hope in words["better"] else "worse" if hope in words["worse"] else None
-        wrong = [problem] if problem else []
+        wrong = _dated(day, problem)
         if not cells["what"]:
             wrong.append("it does not say what was changed; write it in a few words")
         if not theme:
@@ -62,8 +63,9 @@ def read_closed(path: Path) -> pd.DataFrame:
     What was done has to be written down, and stays in the file: a manager names the patient there, and no report may.
     """
     rows, faults, found = _rows(path, "closed"), [], []
-    for (row, cells), (day, problem) in zip(rows, _days(rows), strict=True):
-        wrong = [problem] if problem else []
+    days = _days([cells["date"] for _, cells in rows], ("day", "month"))
+    for (row, cells), (day, problem) in zip(rows, days, strict=True):
+        wrong = _dated(day, problem)
         if not cells["review_id"]:
             wrong.append("it names no review; copy the id from the sheet Escalations of report.xlsx")
         if not cells["done"]:
@@ -72,6 +74,31 @@ def read_closed(path: Path) -> pd.DataFrame:
         found.append({"row": row, "review_id": cells["review_id"], "date": day, "who": cells["who"] or None})
     _raise(path, faults)
     return frame(found, CLOSED)
+
+
+def read_consents(path: Path) -> pd.DataFrame:
+    """One row per authorization: CONSENTS. Raises InputError."""
+    rows, faults, found = _rows(path, "consents"), [], []
+    dated = ("signed_at", "expires_at", "revoked_at")
+    days = iter(_days([cells[name] for _, cells in rows for name in dated], ("day",)))
+    for row, cells in rows:
+        wrong, dates = [], {}
+        for name, (day, problem) in zip(dated, days, strict=False):
+            dates[name] = day or ""
+            wrong += [f"{name.replace('_at', '')}: {problem}, or leave it empty"] if problem else []
+        scope = re.sub(r"\s", "", cells["scope"]).casefold()
+        if not cells["review_id"]:
+            wrong.append("it names no review; copy the id from testimonials.csv")
+        if scope not in SCOPES:
+            wrong.append(f"the scope is “{cells['scope']}”; write {' or '.join(SCOPES)}")
+        if dates["signed_at"] and "" < dates["expires_at"] < dates["signed_at"]:
+            wrong.append("it expires before it was signed; correct one of the two")
+        if cells["text_hash"] and not re.fullmatch(r"[0-9a-fA-F]{64}", cells["text_hash"]):
+            wrong.append("the text_hash is no SHA-256 of 64 digits; copy it from testimonials.csv, or leave it empty")
+        faults += [(row, one) for one in wrong]
+        found.append(cells | dates | {"scope": scope})
+    _raise(path, faults)
+    return frame(found, CONSENTS)
 
 
 def settled(
@@ -113,17 +140,24 @@ def _no_theme(typed: str, keys: Mapping[str, str], names: Mapping[str, str]) -> 
     return f"there is no theme “{typed}”; the nearest is {keys[key].replace('_', ' ')} ({every})"
 
 
-def _days(rows: list[Cells]) -> list[tuple[str | None, str | None]]:
-    """(ISO date, what is wrong with it) of each row: the order of day and month is decided from the whole column."""
-    typed = [cells["date"] for _, cells in rows]
+def _dated(day: str | None, problem: str | None) -> list[str]:
+    """What is wrong with a date that must be there."""
+    return [] if day else [problem or "it has no date; write one as 1 June 2026"]
+
+
+def _days(typed: list[str], precise: Collection[str]) -> list[tuple[str | None, str | None]]:
+    """(ISO date or None, what is wrong with it or None) of each cell of one column, or of columns one person dates alike.
+
+    The order of day and month is decided from all of them. precise: how exactly a date must be told.
+    """
     order = decide(weigh(typed, Evidence()))
     out = []
     for text in typed:
         found = read_date(text, order.order)
-        if found.date and found.precision in ("day", "month"):
+        if not text:
+            out.append((None, None))
+        elif found.date and found.precision in precise:
             out.append((found.date, None))
-        elif not text:
-            out.append((None, "it has no date; write one as 1 June 2026"))
         elif found.problem and "day or the month first" in found.problem:
             out.append((None, f"{text} could have the day or the month first; write it as 1 June 2026"))
         else:
