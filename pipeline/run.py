@@ -475,6 +475,7 @@ def write_outputs(
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
+        counted = summary.plain(annotations, month)
         summed = summary.summarise(
             annotations,
             rejected,
@@ -483,8 +484,9 @@ def write_outputs(
             model=told["model"],
             names=told["names"],
             **kept._asdict(),
+            counted=counted,
         )
-        report.write_report(summed, annotations, place)
+        report.write_report(summed, annotations, place, counted)
         vain = [([one["row"]], one["why"]) for one in summed["escalations"]["not_closed"]]
     consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()

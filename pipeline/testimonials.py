@@ -10,11 +10,11 @@ Yelp's terms).
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -30,6 +30,7 @@ LIMIT = 120  # candidates
 SHORTEST, LONGEST = 24, 420  # characters of a passage; longer ones belong to the report
 WHOLE = 220  # characters up to which neighbouring praise of the same kind is joined
 OUTCOMES = 0.25  # of the list is kept for quotes that name a treatment or an outcome, which some campaigns want
+PASS = 4096  # reviews whose texts are looked at for passages at a time
 ROUNDS = 4  # how many candidates a place in the list is chosen from, as a multiple of the limit
 # An opening that points at something said before: still honest, but a poor quote.
 DANGLING = re.compile(
@@ -90,18 +91,16 @@ def candidates(
     rules = rules or clearance.load_rules()
     setting = setting or rules.setting
     names = clearance.staff_words(staff)
-    reviews = _window(annotations, month, on)
-    opinions = _by_review(annotations.opinions)
-    escalations = _by_review(annotations.escalations)
-    on = on or last_day(month or max((row["date"] for row in reviews if row["date"]), default="1970-01")[:7])
-    pool = []
-    for review in reviews:
-        for passage in passages(review["text"], opinions.get(review["review_id"], ()), rules):
-            if not any("truncated" in mark for mark in review["flags"] or ()):
-                pool.append((review, passage))
-    (shares, of), contraries = _shares(annotations, reviews), {}
+    window = _window(annotations.reviews, month, on)
+    on = on or last_day(month or max((date for date in window["date"].dropna() if date), default="1970-01")[:7])
+    chosen = _spread(list(_pool(window, annotations.opinions, rules)), limit * ROUNDS)
+    ids = {review["review_id"] for review, _ in chosen}
+    reviews = {row["review_id"]: row for row in _rows(_of(window, ids))}
+    opinions, escalations = (_by_review(_of(frame, ids)) for frame in (annotations.opinions, annotations.escalations))
+    (shares, of), contraries = _shares(annotations, window), _contraries(window, annotations.opinions)
     rows = []
-    for review, passage in _spread(pool, limit * ROUNDS):
+    for light, passage in chosen:
+        review = reviews[light["review_id"]]
         quote = review["text"][passage.start : passage.end]
         consent = clearance.consent_of(review, consents)
         found = clearance.flags(
@@ -110,9 +109,6 @@ def candidates(
         )  # fmt: skip
         own = [row for row in opinions[review["review_id"]] if row["theme"] == passage.theme]
         theme = passage.theme
-        if theme not in contraries:
-            contraries[theme] = _contrary(theme, reviews, opinions)
-        against = contraries[theme]
         rows.append(
             {
                 "review_id": review["review_id"],
@@ -133,7 +129,7 @@ def candidates(
                 "share": share_line(theme, shares[theme], of),
                 "praise": shares[theme],
                 "of": of,
-                **dict(zip(CONTRARY, against or (None,) * len(CONTRARY), strict=True)),
+                **dict(zip(CONTRARY, contraries.get(theme) or (None,) * len(CONTRARY), strict=True)),
                 "service": passage.service,
                 "scope": consent and consent.get("scope"),
                 "channels": consent and consent.get("channels"),
@@ -164,21 +160,29 @@ def _mixed(rows: list, limit: int) -> list:
     return [row for row in rows if id(row) in kept]
 
 
+def _pool(window: pd.DataFrame, opinions: pd.DataFrame, rules: clearance.Rules) -> Iterator[tuple[dict, Passage]]:
+    """Every passage of the reviews, each beside what _spread must know of its review. Few texts are in memory at a time."""
+    praised = opinions.loc[(opinions["sentiment"] == "positive").to_numpy(bool), "review_id"]
+    cut = [any("truncated" in mark for mark in marks) for marks in _lists(window["flags"])]
+    window = window[window["review_id"].isin(praised) & ~np.array(cut, dtype=bool)]
+    for at in range(0, len(window), PASS):
+        part = window.iloc[at : at + PASS]
+        said = _by_review(_of(opinions, part["review_id"]))
+        for review in _rows(part[["review_id", "text", "treatments", "location", "date"]]):
+            text = review.pop("text")
+            for passage in passages(text, said[review["review_id"]], rules):
+                yield review, passage
+
+
 def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
     """The passages of one review that praise a theme and may be cut out whole: at most two, which do not overlap."""
-    spans = sentences(text)
-    leaning = [clearance.leans(text, one, other, rules) for one, other in pairwise(spans)]
-    blocks = []  # runs of sentences that may not be parted
-    for place, span in enumerate(spans):
-        if place and leaning[place - 1]:
-            blocks[-1].append(span)
-        else:
-            blocks.append([span])
-    blocks = [Hit(block[0].start, block[-1].end) for block in blocks]
     praise = [
         row for row in opinions
         if row["sentiment"] == "positive" and row["end"] > row["start"] >= 0 and (row.get("confidence") or 0.0) >= SURE
     ]  # fmt: skip
+    if not praise:
+        return []
+    blocks = _blocks(text, praise, rules)
     # blame that a person found, who does not say where, may stand anywhere
     anywhere = {"start": 0, "end": len(text)}
     blame = [
@@ -207,6 +211,33 @@ def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
     return [passage._replace(score=passage.score - place) for place, passage in enumerate(kept[:2])]
 
 
+def _blocks(text: str, praise: list, rules: clearance.Rules) -> list[Hit]:
+    """The runs of sentences that may not be parted, each that praises something with all that leans on it; the others unread."""
+    spans = sentences(text)
+    leaning: dict[int, bool] = {}  # place of a sentence → may it not be parted from the next?
+
+    def leans(place: int) -> bool:
+        if place not in leaning:
+            leaning[place] = clearance.leans(text, spans[place], spans[place + 1], rules)
+        return leaning[place]
+
+    for place, span in enumerate(spans):
+        if not any(row["start"] < span.end and span.start < row["end"] for row in praise):
+            continue
+        left, right = place, place
+        while left > 0 and leans(left - 1):
+            left -= 1
+        while right < len(spans) - 1 and leans(right):
+            right += 1
+    blocks: list[Hit] = []
+    for place, span in enumerate(spans):
+        if place and leaning.get(place - 1):
+            blocks[-1] = Hit(blocks[-1].start, span.end)
+        else:
+            blocks.append(span)
+    return blocks
+
+
 def _kind(text: str, block: Hit, praise: list, blame: list, rules: clearance.Rules) -> str | None:
     """service or outcome; None where the sentences themselves praise nothing, or where blame outweighs."""
     inside = [row for row in praise if row["start"] < block.end and block.start < row["end"]]
@@ -216,12 +247,13 @@ def _kind(text: str, block: Hit, praise: list, blame: list, rules: clearance.Rul
     if len(against) >= len(inside) or {row["theme"] for row in against} & {row["theme"] for row in inside}:
         return None
     piece = text[block.start : block.end]
-    if not rules.words["praise"].find(piece):
+    met = rules.met(piece)
+    if ("words", "praise") not in met:
         return None
     medical = any(row["theme"] not in SERVICE for row in inside) or any(
-        rules.words[name].find(piece) for name in ("tms", "ketamine", "spravato", "condition")
+        ("words", name) in met for name in ("tms", "ketamine", "spravato", "condition")
     )
-    return "outcome" if medical or clearance.speaks_of_results(piece, rules) else "service"
+    return "outcome" if medical or clearance.speaks_of_results(piece, rules, met) else "service"
 
 
 def _passage(text: str, start: int, end: int, inside: list, kind: str) -> Passage:
@@ -253,20 +285,16 @@ def _spread(pool: list, limit: int) -> list:
             ((review, passage) for review, passage in pool if passage.service is service),
             key=lambda pair: (-pair[1].score, pair[0]["review_id"], pair[1].start),
         )
-        seen, queues = Counter(), {}
-        for review, passage in rest:
-            queues.setdefault(_traits(review, passage), []).append((review, passage))
-        heads = {key: 0 for key in queues}
-        while heads and len(chosen) < room:
-            key = min(
-                heads, key=lambda key: (sum(seen[trait] for trait in enumerate(key)), _rank(queues[key][heads[key]]))
-            )
-            chosen.append(queues[key][heads[key]])
-            for trait in enumerate(key):
-                seen[trait] += 1
-            heads[key] += 1
-            if heads[key] == len(queues[key]):
-                del heads[key]
+        if not rest:
+            continue
+        traits = zip(*(_traits(review, passage) for review, passage in rest), strict=True)
+        codes = np.column_stack([pd.factorize(np.array(trait, dtype=object))[0] for trait in traits])
+        seen = np.zeros(len(rest), np.int64)  # of each: how often its traits have been chosen
+        for _ in range(min(room - len(chosen), len(rest))):
+            best = int(seen.argmin())  # of equals the first: they are in order of rank
+            chosen.append(rest[best])
+            seen += (codes == codes[best]).sum(axis=1)
+            seen[best] = np.iinfo(np.int64).max // 2
     return chosen
 
 
@@ -275,27 +303,15 @@ def _traits(review: dict, passage: Passage) -> tuple:
     return passage.theme, named, review["location"] or "", (review["date"] or "")[:7]
 
 
-def _rank(pair: tuple) -> tuple:
-    review, passage = pair
-    return -passage.score, review["review_id"], passage.start
-
-
 # ── How typical ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _shares(annotations: tables.Annotations, reviews: list) -> tuple[Counter, int]:
+def _shares(annotations: tables.Annotations, window: pd.DataFrame) -> tuple[Counter, int]:
     """theme → reviews that praise it, and how many were read, as the report counts: the answers of one respondent are one."""
-    frame = annotations.reviews
-    window = frame[frame["review_id"].isin([review["review_id"] for review in reviews])]
     counted = plain(annotations._replace(reviews=window), EVER)
     read = counted.reviews.loc[counted.reviews["read"], "review_id"]
     said = verdict_of_each(counted.said[(counted.said["treatment"] == "") & counted.said["review_id"].isin(read)])
     return Counter(said.loc[said["sentiment"] == "positive", "theme"]), len(read)
-
-
-def _read(review: dict) -> bool:
-    """Has it words, and did the model read them?"""
-    return bool(review["overall"]) and bool((review["text"] or "").strip())
 
 
 def share_line(theme: str, praise: int, of: int) -> str:
@@ -304,36 +320,27 @@ def share_line(theme: str, praise: int, of: int) -> str:
     return f"{praise} of {of} reviews praise{'s' if praise == 1 and of == 1 else ''} {name}"
 
 
-def _contrary(theme: str, reviews: list, opinions: dict) -> tuple | None:
-    """CONTRARY of the review that most plainly says the opposite, in four words or more. Never somebody's crisis."""
-    best = None
-    for review in reviews:
-        if "crisis" in (review["escalate"] or ()) or not _read(review):
-            continue
-        for row in opinions.get(review["review_id"], ()):
-            if row["theme"] == theme and row["sentiment"] == "negative" and row.get("treatment") is None:
-                key = (
-                    (row.get("score") or 0.0) * (row.get("confidence") or 0.0),
-                    row["start"] - row["end"],
-                    review["review_id"],
-                    row["start"],
-                )
-                if best is not None and best[0] <= key:
-                    continue
-                text = review["text"]
-                around = [span for span in sentences(text) if span.start < row["end"] and row["start"] < span.end]
-                piece = text[around[0].start : around[-1].end] if around else row["evidence"]
-                if len(piece.split()) >= 4:  # "Parking", "Too long": out of a survey, nobody could tell what it says
-                    best = key, review, piece
-    if best is None:
-        return None
-    _, review, piece = best
-    return (
-        review["review_id"],
-        piece,
-        review["question"],
-        _where(review),
+def _contraries(window: pd.DataFrame, opinions: pd.DataFrame) -> dict[str, tuple]:
+    """theme → CONTRARY of the review that most plainly says the opposite, in four words or more. Never somebody's crisis."""
+    read = window[(window["overall"].fillna("") != "").to_numpy(bool)]
+    calm = read["review_id"][["crisis" not in reasons for reasons in _lists(read["escalate"])]]
+    said = opinions[(opinions["sentiment"] == "negative") & opinions["treatment"].isna()]
+    said = _of(said, calm)
+    said = said.assign(
+        weight=said["score"].fillna(0.0) * said["confidence"].fillna(0.0), reach=said["start"] - said["end"]
     )
+    said = said.sort_values(["weight", "reach", "review_id", "start"], kind="stable")
+    found: dict[str, tuple] = {}
+    for row in _rows(said[["theme", "review_id", "start", "end", "evidence"]]):
+        if row["theme"] in found:
+            continue
+        [review] = _rows(window[window["review_id"] == row["review_id"]])
+        text = review["text"]
+        around = [span for span in sentences(text) if span.start < row["end"] and row["start"] < span.end]
+        piece = text[around[0].start : around[-1].end] if around else row["evidence"]
+        if len(piece.split()) >= 4:  # "Parking", "Too long": out of a survey, nobody could tell what it says
+            found[row["theme"]] = (review["review_id"], piece, review["question"], _where(review))
+    return found
 
 
 # ── Words beside the quote ───────────────────────────────────────────────────────────────────────────────────────────
@@ -370,7 +377,7 @@ def withdrawn(annotations: tables.Annotations, consents: pd.DataFrame | None, *,
     Only a quote with an authorization can have been published, so the ledger lists all that could be out there. A review
     and its twins are one: who revoked under one id has revoked under all.
     """
-    reviews = _rows(annotations.reviews)
+    reviews = _rows(_signed_for(annotations.reviews, consents))
     group, texts = {}, {}  # id → the review that stands for it and its twins; that review's id → every wording
     for review in sorted(reviews, key=lambda row: row["duplicate_of"] is not None):
         stands = group.setdefault(review["duplicate_of"] or review["review_id"], review)
@@ -396,6 +403,15 @@ def withdrawn(annotations: tables.Annotations, consents: pd.DataFrame | None, *,
     return pd.DataFrame(rows, columns=WITHDRAWN)
 
 
+def _signed_for(reviews: pd.DataFrame, consents: pd.DataFrame | None) -> pd.DataFrame:
+    """The reviews that the ledger names, under their own id or a copy's, and their copies."""
+    named = set() if consents is None else set(consents["review_id"])
+    stands = reviews["duplicate_of"].fillna(reviews["review_id"])
+    by_copy = [not named.isdisjoint(ids) for ids in _lists(reviews["twins"])]
+    hit = reviews["review_id"].isin(named) | np.array(by_copy, dtype=bool)
+    return reviews[stands.isin(set(stands[hit]))]
+
+
 def _changed(consent: dict, text: str) -> bool:
     """Was the whole text signed for, and is it another now? A hash of a passage is looked for among its runs of sentences."""
     given = consent.get("text_hash", "").lower()
@@ -413,15 +429,23 @@ def _rows(frame: pd.DataFrame) -> list[dict]:
     return pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
 
 
-def _window(annotations: tables.Annotations, month: str | None, on: date | None) -> list[dict]:
-    """The reviews of the month, or else up to the day, that have words and are nobody's twin, in order of id."""
-    frame = annotations.reviews
+def _lists(column: pd.Series) -> list[list]:
+    return [found or [] for found in pa.array(column).to_pylist()]
+
+
+def _of(frame: pd.DataFrame, ids) -> pd.DataFrame:
+    """The rows of some reviews."""
+    return frame[frame["review_id"].isin(set(ids))]
+
+
+def _window(reviews: pd.DataFrame, month: str | None, on: date | None) -> pd.DataFrame:
+    """The reviews of the month, or else up to the day, that have words and are nobody's twin."""
+    keep = reviews["duplicate_of"].isna() & (reviews["text"].fillna("").str.strip() != "")
     if month is not None:
-        frame = frame[frame["date"].fillna("").str.startswith(month)]
+        keep &= reviews["date"].fillna("").str.startswith(month)
     elif on is not None:
-        frame = frame[frame["date"].fillna("") <= on.isoformat()]
-    rows = [row for row in _rows(frame) if row["duplicate_of"] is None and (row["text"] or "").strip()]
-    return sorted(rows, key=lambda row: row["review_id"])
+        keep &= reviews["date"].fillna("") <= on.isoformat()
+    return reviews[keep.to_numpy(bool)]
 
 
 def _by_review(frame: pd.DataFrame) -> dict:

@@ -10,9 +10,10 @@ import pytest
 from invented import annotated, counted, fourteen_months, refused, review
 from playwright.sync_api import sync_playwright
 
+from pipeline import report
 from pipeline.report import html, write_report
 from pipeline.report.workbook import write_workbook
-from pipeline.summary import plain, select, summarise
+from pipeline.summary import newest, plain, select, summarise
 
 HOSTILE = '<img src=x onerror="document.title=1"> </script><script>document.title="owned"</script> {{ 7 * 7 }} & "quoted" 🙂 rude desk'
 
@@ -136,17 +137,41 @@ def test_json_holds_nothing_unread_without_a_reason(written, tmp_path):
     _, summary, annotations, _ = written
     seen = set()
     told = Told(json.loads(json.dumps(summary)), "", seen)
-    html.page(told, annotations)
-    write_workbook(told, annotations, tmp_path / "book.xlsx")
+    counted = plain(annotations, summary["month"])
+    html.page(told, counted, len(counted.reviews))
+    write_workbook(told, annotations, counted, len(counted.reviews), tmp_path / "book.xlsx")
     unread = {path for path in paths(summary) if path not in seen}
     assert sorted(path for path in unread if not any(re.fullmatch(reason, path) for reason in UNREAD)) == []
     assert [reason for reason in UNREAD if not any(re.fullmatch(reason, path) for path in unread)] == []
 
 
+def test_where_there_is_no_room_the_newest_are_listed_and_those_named(written, tmp_path, monkeypatch):
+    """Beyond MOST_REVIEWS page and workbook list the newest, and whichever the report names one by one, and say so."""
+    _, summary, annotations, _ = written
+    monkeypatch.setattr(report, "MOST_REVIEWS", 10)
+    every = plain(annotations, summary["month"])
+    linked = {one["review_id"] for one in summary["escalations"]["rows"]}
+    wanted = [one for one in every.reviews["review_id"] if one in {*every.reviews["review_id"].tail(10), *linked}]
+    page, book, _ = write_report(summary, annotations, tmp_path)
+    kept = newest(every, 10, report._linked(summary))
+    ids = kept.reviews["review_id"].tolist()
+    assert 10 <= len(wanted) <= len(ids) < len(every.reviews)
+    assert set(wanted) <= set(ids)
+    assert set(kept.said["review_id"]) <= set(ids)
+    assert set(kept.answers["review_id"]) == set(ids)
+    assert html.packed(summary, kept, len(every.reviews)) in page.read_text(encoding="utf-8")
+    sheet = openpyxl.load_workbook(book)["Reviews"]
+    assert str(len(every.reviews)) in sheet["A1"].value
+    assert [row[0].value for row in sheet.iter_rows(min_row=3)] == ids[::-1]
+
+
 def test_the_page_names_no_address(written):
     """No link, style, picture or script of the page leads outside it."""
     page = (written[0] / "report.html").read_text(encoding="utf-8")
-    assert not re.findall(r"""(?:src|href)=["'](?!#)[^"']+""", page.replace(html.packed(written[1], written[2]), ""))
+    counted = plain(written[2], written[1]["month"])
+    packed = html.packed(written[1], counted, len(counted.reviews))
+    assert packed in page
+    assert not re.findall(r"""(?:src|href)=["'](?!#)[^"']+""", page.replace(packed, ""))
     assert "default-src 'none'" in page
     assert not re.search(r"@import|url\(", page)
 
@@ -532,8 +557,9 @@ def test_twenty_thousand_reviews_stay_quick(browser, tmp_path):
     """With 20,000 reviews the page opens and filters within a person's patience."""
     reviews = fourteen_months()
     summary, annotations = summarised(reviews)
-    page_text = html.page(summary, annotations)
-    packed = html.packed(summary, annotations)
+    counted = plain(annotations, summary["month"])
+    page_text = html.page(summary, counted, len(counted.reviews))
+    packed = html.packed(summary, counted, len(counted.reviews))
     data = json.loads(packed)
     many = [[f"{row[0]}-{copy}", *row[1:]] for copy in range(20_000 // len(data["rows"]) + 1) for row in data["rows"]]
     data |= {"rows": many, "total": len(many)}

@@ -20,11 +20,12 @@ def consent_of(review: Mapping, consents: pd.DataFrame | None) -> dict | None:
     """
     if consents is None or not len(consents):
         return None
-    ids = [review.get("review_id"), *(plain(review.get("twins")) or ())]
-    rows = consents[consents["review_id"].isin(ids)].fillna("")
-    revoked = rows[rows["revoked_at"] != ""]
-    rows = (revoked if len(revoked) else rows).sort_values(["signed_at", "review_id"], kind="stable")
-    return rows.iloc[-1].to_dict() if len(rows) else None
+    mine = consents["review_id"].isin([review.get("review_id"), *(plain(review.get("twins")) or ())]).to_numpy(bool)
+    if not mine.any():
+        return None
+    rows = consents[mine].fillna("").to_dict("records")
+    rows = [row for row in rows if row["revoked_at"]] or rows
+    return sorted(rows, key=lambda row: (row["signed_at"], row["review_id"]))[-1]
 
 
 def text_hash(text: str) -> str:

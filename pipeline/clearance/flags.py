@@ -33,18 +33,22 @@ class Flag(NamedTuple):
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def matched(rule: Rule, text: str, rules: Rules, treatments=(), staff: frozenset = frozenset()) -> list[Hit]:
+def matched(
+    rule: Rule, text: str, rules: Rules, treatments=(), staff: frozenset = frozenset(), met: Mapping | None = None
+) -> list[Hit]:
     """Where the words of one rule stand in a text.
 
-    treatments: those the tagger found, for rules that need one. staff: what `staff_words` made of the clinic's roster.
+    treatments: those the tagger found, for rules that need one. staff: what `staff_words` made of the clinic's roster. met:
+    what `rules.met` found in the text, where several rules are tried.
     """
-    if any(need not in treatments and not rules.words[need].find(text) for need in rule.needs):
+    met = rules.met(text) if met is None else met
+    if any(need not in treatments and ("words", need) not in met for need in rule.needs):
         return []
-    hits = rule.finder.find(text)
-    if not rules.words["depression"].find(text):
-        hits += rule.alone.find(text)
+    hits = [*met.get(("finder", rule.name), ())]
+    if ("words", "depression") not in met:
+        hits += met.get(("alone", rule.name), ())
     if rule.names:
-        spared = rule.spared.find(text)
+        spared = met.get(("spared", rule.name), ())
         hits += [
             hit for hit in _names(rule.names, text, staff) if not any(hit.start < end and start < hit.end for start, end in spared)
         ]  # fmt: skip
@@ -99,10 +103,10 @@ def leans(text: str, earlier: Hit, later: Hit, rules: Rules) -> bool:
     """May two neighbouring sentences not be parted? The later one turns, limits or answers the earlier one."""
     rule, opener, closer = rules.rules["TRUNCATION"], text[earlier.start : earlier.end], text[later.start : later.end]
     return bool(
-        rule.opening.match(closer)
+        opener.rstrip("\"'”’)").endswith(("?", ":", "...", "…"))
+        or rule.opening.match(closer)
         or rule.hedges.find(closer)
-        or opener.rstrip("\"'”’)").endswith(("?", ":", "...", "…"))
-        or (rule.hedges.find(opener) and len(opener) < 60)
+        or (len(opener) < 60 and rule.hedges.find(opener))
     )
 
 
@@ -152,17 +156,18 @@ def status(found: list[Flag]) -> str:
     return "blocked" if "block" in severities else "needs review" if "review" in severities else "cleared"
 
 
-def speaks_of_results(text: str, rules: Rules) -> bool:
-    """Does a passage name a drug, or say what treatment did? Then the typical result must stand beside it."""
-    return any(rule.outcome and matched(rule, text, rules) for rule in rules.rules.values())
+def speaks_of_results(text: str, rules: Rules, met: Mapping | None = None) -> bool:
+    """Does a passage name a drug, or say what treatment did? Then the typical result must stand beside it. met: see matched."""
+    met = rules.met(text) if met is None else met
+    return any(rule.outcome and matched(rule, text, rules, met=met) for rule in rules.rules.values())
 
 
 def reply_flags(reply: str, rules: Rules | None = None) -> list[Flag]:
     """Does our own published answer to a review give away that somebody is a patient? One flag a rule."""
     rules = rules or load_rules()
-    found = []
+    found, met = [], rules.met(reply)
     for rule in rules.rules.values():
-        if rule.checks == "reply" and (hits := matched(rule, reply, rules)):
+        if rule.checks == "reply" and (hits := matched(rule, reply, rules, met=met)):
             found.append(Flag(rule.name, rule.severity, _words(reply, hits), "record", rule.reason, rule.source))
     return found
 
@@ -185,21 +190,22 @@ def _words(text: str, hits) -> tuple:
 def _word_flags(quote, review, text, opinions, escalations, setting, start, end, rules, staff) -> list[Flag]:
     found = []
     treatments = {*(review.get("treatments") or ()), *(review.get("received") or ())}
-    true_place = text[start:end] == quote
+    met = rules.met(text)
+    met_in_quote = None if text[start:end] == quote else rules.met(quote)  # a changed quote is read for itself too
     for rule in rules.rules.values():
         if rule.checks != "words":
             continue
         severity = _severity(rule, review, setting)
         spans = {}  # (where, severity) → hits
-        hits = matched(rule, text, rules, treatments, staff)
-        if hits and rule.reviews.find(text):
+        hits = matched(rule, text, rules, treatments, staff, met)
+        if hits and ("reviews", rule.name) in met:
             severity = "review"
-        if hits and rule.blocks.find(text):
+        if hits and ("blocks", rule.name) in met:
             severity = "block"
         for hit in hits:
             spans.setdefault((_where(hit, start, end), severity), []).append(even(text[hit.start : hit.end]))
-        if not true_place:  # a changed quote is read for itself too
-            for hit in matched(rule, quote, rules, treatments, staff):
+        if met_in_quote is not None:
+            for hit in matched(rule, quote, rules, treatments, staff, met_in_quote):
                 spans.setdefault(("passage", severity), []).append(even(quote[hit.start : hit.end]))
         judged = rule.opinions
         for row in opinions if judged else ():

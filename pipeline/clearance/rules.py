@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.faults import Fault
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
-from pipeline.terms import Terms, pattern
+from pipeline.terms import Hit, Lists, Terms, pattern
 
 SEVERITIES = ("block", "review", "note")  # worst first
 
@@ -77,6 +77,11 @@ class Rules(NamedTuple):
     setting: Setting
     rules: dict  # name → Rule, in the file's order
     words: dict  # name → Terms
+    lists: Lists  # all of the above: (kind, name) → Terms; kind is "words", or what a rule calls the list
+
+    def met(self, text: str) -> dict[tuple[str, str], list[Hit]]:
+        """Where the terms of each list stand in a text, in one look; a list that is not met is left out."""
+        return dict(self.lists.find(text))
 
 
 # The rules that the code applies to the record; the file must hold their reasons and severities.
@@ -84,6 +89,7 @@ RECORD_RULES = (
     *("CONSENT_MISSING", "CONSENT_INVALID", "TRANSLATED", "LANGUAGE", "TEXT_EDITED", "TRUNCATION"),
     *("REST_CONTRADICTS", "STALE", "PLATFORM_TERMS", "SELECTION"),
 )
+LISTS = ("finder", "spared", "alone", "blocks", "reviews")  # of a rule, looked for in every text that is judged
 KEYS = {
     *("severity", "strict", "states", "reason", "source", "checks", "terms", "unless", "alone", "not_after", "needs"),
     *("blocks", "reviews", "opinions", "escalations", "capitals", "first_names", "also_words", "hedges", "answers"),
@@ -126,7 +132,9 @@ def _parsed(text: str, name: str) -> Rules:
         faults.append("[words.depression] is missing: `alone` needs it")
     if faults:
         raise ClearanceError("\n".join(f"{name}: {fault}" for fault in faults))
-    return Rules(setting, rules, words)
+    lists = {("words", key): terms for key, terms in words.items()}
+    lists |= {(kind, key): getattr(rule, kind) for key, rule in rules.items() for kind in LISTS}
+    return Rules(setting, rules, words, Lists(lists))
 
 
 def _terms(terms, unless, place: str, faults: list) -> Terms:

@@ -4,23 +4,37 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline import tables
+from pipeline import summary, tables
 from pipeline.report.html import page
 from pipeline.report.workbook import write_workbook
 
+MOST_REVIEWS = 50_000  # listed in the page and in the workbook, the newest; more would open slowly
 
-def write_report(summary: Mapping, annotations: tables.Annotations, folder: Path) -> list[Path]:
-    """Writes report.html, report.xlsx and report.json into `folder` and returns their paths; same input, same bytes.
 
-    OSError where the folder cannot be written. Whoever calls decides on file modes and on replacing the old files whole.
+def write_report(
+    told: Mapping, annotations: tables.Annotations, folder: Path, counted: summary.Counted | None = None
+) -> list[Path]:
+    """Writes report.html, report.xlsx and report.json of a Summary (`told`) into `folder` and returns their paths.
+
+    Same input, same bytes. counted: see summarise. OSError where the folder cannot be written. Whoever calls decides on
+    file modes and on replacing the old files whole.
     """
+    counted = summary.plain(annotations, told["month"]) if counted is None else counted
+    listed = summary.newest(counted, MOST_REVIEWS, _linked(told))
     folder = Path(folder)
     html, xlsx, data = (folder / f"report.{ending}" for ending in ("html", "xlsx", "json"))
-    html.write_text(page(summary, annotations), encoding="utf-8", newline="\n")
-    write_workbook(summary, annotations, xlsx)
-    text = json.dumps(summary, ensure_ascii=False, allow_nan=False, indent=1)
+    html.write_text(page(told, listed, len(counted.reviews)), encoding="utf-8", newline="\n")
+    write_workbook(told, annotations, listed, len(counted.reviews), xlsx)
+    text = json.dumps(told, ensure_ascii=False, allow_nan=False, indent=1)
     data.write_text(text + "\n", encoding="utf-8", newline="\n")
     return [html, xlsx, data]
+
+
+def _linked(told: Mapping) -> Iterator[str]:
+    """The reviews that the report names one by one: whoever follows must find them."""
+    quotes = (theme[side] for theme in told["themes"] for side in ("for", "against"))
+    for one in (*told["escalations"]["rows"], *filter(None, quotes)):
+        yield one["review_id"]

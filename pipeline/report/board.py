@@ -93,11 +93,11 @@ def page(
 ) -> str:
     """The board as HTML. Everything that patients wrote is escaped by the template."""
     wanted = {row["review_id"] for row in rows}
-    texts = {row["review_id"]: row for row in _rows(annotations.reviews) if row["review_id"] in wanted}
+    reviews, said = (frame[frame["review_id"].isin(wanted)] for frame in (annotations.reviews, annotations.opinions))
+    texts = {row["review_id"]: row for row in _rows(reviews)}
     opinions = {}
-    for row in _rows(annotations.opinions):
-        if row["review_id"] in wanted:
-            opinions.setdefault(row["review_id"], []).append(row)
+    for row in _rows(said):
+        opinions.setdefault(row["review_id"], []).append(row)
     cards = [
         _card(number, row, texts[row["review_id"]], opinions.get(row["review_id"], ()))
         for number, row in enumerate(rows, start=1)

@@ -6,10 +6,11 @@ What the page says is in the template; this module lends it words, links and cha
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlencode
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from pipeline import statistics, summary, tables, wording
@@ -17,11 +18,13 @@ from pipeline.months import day_name, day_of, month_name, short_month
 from pipeline.report import charts
 
 BY_A_PERSON = 101  # in the place of how sure the program is, in per cent
-MOST_REVIEWS = 50_000  # packed into the page, the newest; more would open slowly
 
 
-def page(told: Mapping, annotations: tables.Annotations) -> str:
-    """The report (`told`: the Summary) as one HTML document: styles, script, charts and reviews inside, no request made."""
+def page(told: Mapping, counted: summary.Counted, total: int) -> str:
+    """The report (`told`: the Summary) as one HTML document: styles, script, charts and reviews inside, no request made.
+
+    counted: the reviews to list, of `total`.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
         autoescape=True,
@@ -49,7 +52,8 @@ def page(told: Mapping, annotations: tables.Annotations) -> str:
         charts=charts,
         script=Markup(script),
         script_hash=digest,
-        data=Markup(packed(told, annotations)),
+        all_listed=len(counted.reviews) == total,
+        data=Markup(packed(told, counted, total)),
         few=statistics.FEW,
     )
 
@@ -77,45 +81,45 @@ def stars(rating: float | None) -> str:
     return "–" if rating is None else f"{rating:.1f}"
 
 
-def packed(told: Mapping, annotations: tables.Annotations) -> str:
+def packed(told: Mapping, counted: summary.Counted, total: int) -> str:
     """The reviews and what they say as JSON for the page's script: lists instead of objects, names by their position.
 
     Safe inside a script element: no letter of it can end the element. Offsets count UTF-16 units, as JavaScript does.
     """
-    counted = summary.plain(annotations, told["month"])
-    newest = counted.reviews.iloc[::-1].head(MOST_REVIEWS)
     texts: dict[str, list] = {}
     place: dict[str, int] = {}  # an answer's position among those of its review
     wide: dict[str, str] = {}  # texts with letters beyond the first plane, whose offsets differ in JavaScript
-    for row in counted.answers.itertuples():
-        mine = texts.setdefault(row.review_id, [])
-        place[row.answer] = len(mine)
-        copy = f"{wording.SOURCE_NAMES.get(row.source, row.source)} {row.date or ''}".strip() if row.twin else ""
-        mine.append([row.answer, row.question or "", row.text, row.language, copy])
-        if any(ord(letter) > 0xFFFF for letter in row.text):
-            wide[row.answer] = row.text
+    columns = ["review_id", "answer", "text", "question", "language", "source", "date", "twin"]
+    for review_id, answer, text, question, language, source, date, twin in _rows(counted.answers[columns]):
+        mine = texts.setdefault(review_id, [])
+        place[answer] = len(mine)
+        copy = f"{wording.SOURCE_NAMES.get(source, source)} {date or ''}".strip() if twin else ""
+        mine.append([answer, question or "", text, language, copy])
+        if not text.isascii() and max(text) > "\uffff":
+            wide[answer] = text
 
-    def span(row):
-        start, end = (row.start, row.end) if None not in (row.start, row.end) and 0 <= row.start < row.end else (0, 0)
-        if row.answer in wide:
-            start, end = (_utf16(wide[row.answer], at) for at in (start, end))
-        return start, end, place[row.answer]
+    def span(answer, start, end):
+        if None in (start, end) or not 0 <= start < end:
+            return 0, 0, place[answer]
+        if answer in wide:
+            start, end = (_utf16(wide[answer], at) for at in (start, end))
+        return start, end, place[answer]
 
     themes, names = list(told["names"]["themes"]), list(tables.SENTIMENTS)
-    verdicts = summary.verdict_of_each(counted.said)
-    keys = zip(verdicts["review_id"], verdicts["theme"], verdicts["treatment"], strict=True)
-    agreed = dict(zip(keys, verdicts["sentiment"], strict=True))
+    theme_at, name_at = ({name: at for at, name in enumerate(known)} for known in (themes, names))
+    keys = ["review_id", "theme", "treatment"]
+    verdicts = _rows(summary.verdict_of_each(counted.said)[[*keys, "sentiment"]])
+    agreed = {tuple(key): name_at[sentiment] for *key, sentiment in verdicts}
     said: dict[str, list] = {}
-    for row in counted.said.itertuples():
-        theme = themes.index(row.theme) if row.theme in themes else -1
-        together = names.index(agreed[row.review_id, row.theme, row.treatment])
-        sure = -1 if row.confidence is None else round(row.confidence * 100)
-        sure = BY_A_PERSON if row.found_by == tables.BY_A_PERSON else sure
-        one = [theme, row.treatment, names.index(row.sentiment), together, sure, *span(row)]
-        said.setdefault(row.review_id, []).append(one)
+    columns = [*keys, "sentiment", "confidence", "found_by", "answer", "start", "end"]
+    for review_id, theme, treatment, sentiment, sure, found_by, *where in _rows(counted.said[columns]):
+        sure = BY_A_PERSON if found_by == tables.BY_A_PERSON else -1 if sure != sure else round(sure * 100)
+        together = agreed[review_id, theme, treatment]
+        one = [theme_at.get(theme, -1), treatment, name_at[sentiment], together, sure, *span(*where)]
+        said.setdefault(review_id, []).append(one)
     acts: dict[str, list] = {}
-    for row in counted.acts.itertuples():
-        acts.setdefault(row.review_id, []).append([row.reason, *span(row)])
+    for review_id, reason, *where in _rows(counted.acts[["review_id", "reason", "answer", "start", "end"]]):
+        acts.setdefault(review_id, []).append([reason, *span(*where)])
     rows = [
         [
             row.review_id,
@@ -135,7 +139,7 @@ def packed(told: Mapping, annotations: tables.Annotations) -> str:
             int(row.rough),
             int(row.words) + int(row.read),
         ]
-        for row in newest.itertuples()
+        for row in counted.reviews.iloc[::-1].itertuples()
     ]
     data = {
         "names": told["names"],
@@ -143,13 +147,18 @@ def packed(told: Mapping, annotations: tables.Annotations) -> str:
         "themes": themes,
         "sentiments": names,
         "stars": summary.STARS,
-        "total": len(counted.reviews),
+        "total": total,
         "rows": rows,
     }
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
+
+
+def _rows(table: pd.DataFrame) -> Iterator[tuple]:
+    """The rows as plain tuples, for there are many."""
+    return zip(*(table[name].tolist() for name in table), strict=True)
 
 
 def _utf16(text: str, at: int) -> int:

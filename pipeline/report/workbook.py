@@ -21,8 +21,13 @@ INK = {"positive": "#0A58A6", "negative": "#A34700", "mixed": "#6B3FA0", "neutra
 UNDERLINE = {"positive": 1, "negative": 1, "mixed": 2, "neutral": 1}
 
 
-def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -> None:
-    """Writes the workbook of a Summary (`told`); the same Summary and annotations give the same bytes."""
+def write_workbook(
+    told: Mapping, annotations: tables.Annotations, counted: summary.Counted, total: int, path: Path
+) -> None:
+    """Writes the workbook of a Summary (`told`); the same Summary and annotations give the same bytes.
+
+    counted: the reviews to list, of `total`.
+    """
     book = xlsxwriter.Workbook(
         str(path),
         {
@@ -41,8 +46,7 @@ def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -
     _treatments(paper, told)
     _trend(paper, told)
     _changes(paper, told)
-    counted = summary.plain(annotations, told["month"])
-    _reviews(paper, told, counted)
+    _reviews(paper, told, counted, total)
     _corrections(paper, told, annotations, counted)
     _escalations(paper, told)
     _quality(paper, told)
@@ -459,7 +463,7 @@ def _changes(paper: _Paper, s: Mapping) -> None:
     paper.sheet("Changes", columns, rows)
 
 
-def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted) -> None:
+def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted, total: int) -> None:
     """One row per review; the answers of a survey form stand in one cell, each after what was asked."""
     columns = [
         ("Review", 22, "text"),
@@ -484,7 +488,8 @@ def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted) -> None:
     for row in counted.answers.itertuples():
         answers.setdefault(row.review_id, []).append(row)
     rows, rich = [], {}
-    for down, row in enumerate(counted.reviews.iloc[::-1].itertuples(), 1):
+    top = int(len(counted.reviews) < total)  # a line above the table says that not all are there
+    for down, row in enumerate(counted.reviews.iloc[::-1].itertuples(), top + 1):
         mine, texts = said.get(row.review_id, []), answers[row.review_id]
         speaks = dict.fromkeys(
             (f"{names['treatments'].get(one.treatment, one.treatment)}: " if one.treatment else "")
@@ -512,7 +517,12 @@ def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted) -> None:
         pieces = _rich(paper, [(_heading(one, alone), one) for one in texts], mine)
         if pieces:
             rich[down] = pieces
-    sheet = paper.sheet("Reviews", columns, rows)
+    sheet = paper.sheet("Reviews", columns, rows, top)
+    if top:
+        note = (
+            f"The newest of {total:,} reviews, and those to act on; earlier ones are in the report of an earlier month."
+        )
+        sheet.write_string(0, 0, note, paper.finding)
     for down, pieces in rich.items():
         sheet.write_rich_string(down, 9, *pieces, paper.text)
 
@@ -699,7 +709,8 @@ def _corrections(paper: _Paper, s: Mapping, annotations: tables.Annotations, cou
     order = {review_id: at for at, review_id in enumerate(counted.reviews["review_id"].iloc[::-1])}
     texts.sort(key=lambda one: (one.answer not in acting, order[one.review_id]))
     place = dict(zip(counted.reviews["review_id"], counted.reviews["location"], strict=True))
-    flags = dict(zip(annotations.reviews["review_id"], tables.values(annotations.reviews["flags"]), strict=True))
+    marked = annotations.reviews[annotations.reviews["review_id"].isin({one.answer for one in texts})]
+    flags = dict(zip(marked["review_id"], tables.values(marked["flags"]), strict=True))
     readings = corrections.readings(annotations, {one.answer for one in texts})
     said: dict[str, list] = {}
     for row in counted.said.itertuples():

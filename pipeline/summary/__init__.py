@@ -27,7 +27,7 @@ from pipeline.months import day_after, is_month, month_before, month_name, month
 from pipeline.statistics import figure
 from pipeline.summary import quality
 from pipeline.summary.checked import checked
-from pipeline.summary.counted import STARS, Counted, plain, select, verdict_of_each
+from pipeline.summary.counted import STARS, Counted, newest, plain, select, verdict_of_each
 from pipeline.summary.cube import cross_table
 from pipeline.summary.escalations import to_act_on
 from pipeline.summary.monthly import Monthly, clinics, headlines, negative_chart, places_of, star_chart
@@ -35,7 +35,7 @@ from pipeline.summary.shifts import followed, lasting_shifts
 from pipeline.summary.themes import by_treatment, spoken_of, verdicts
 from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES, UNREAD
 
-__all__ = ["STARS", "Counted", "plain", "select", "summarise", "verdict_of_each"]
+__all__ = ["STARS", "Counted", "newest", "plain", "select", "summarise", "verdict_of_each"]
 
 LONGEST = 36  # months shown; NHS Making Data Count asks for two to three years
 
@@ -51,13 +51,14 @@ def summarise(
     closed: pd.DataFrame | None = None,
     corrections: pd.DataFrame | None = None,
     names: Mapping[str, str] | None = None,
+    counted: Counted | None = None,
 ) -> dict:
     """The Summary of a month.
 
     rejected: `tables.REJECTED`. counts: read, accepted, duplicates, rejected, of the whole run. month: "YYYY-MM". model:
     name, version, and as far as measured `themes` ({theme: {precision, recall, n}}) and `escalation_miss_rate`. changes:
     `tables.CHANGES`. closed: `tables.CLOSED`. corrections: the `tables.CORRECTIONS` in force. names: a theme's name for
-    people, from the taxonomy.
+    people, from the taxonomy. counted: what `plain` made of the annotations for the month, where that has been done.
 
     Keys, each list with one dict per what is named: months; headlines (tile); escalations.rows (review with a reason to
     act); negative, stars (control charts: points per month); themes (theme, the month's); treatments.rows (theme ×
@@ -77,7 +78,7 @@ def summarise(
             f"{counts['duplicates']} + rejected {counts['rejected']} = {parts}"
         )
     known = quality.measured(model)
-    counted = plain(annotations, month)
+    counted = plain(annotations, month) if counted is None else counted
     reviews = counted.reviews
     everything = counted.said[counted.said["review_id"].isin(reviews.loc[reviews["read"], "review_id"])]
     everything = verdict_of_each(everything)

@@ -13,6 +13,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pipeline import tables
@@ -42,10 +43,11 @@ class Counted(NamedTuple):
 
     answers: pd.DataFrame
     """One row per text to be read: review_id, answer (the id in the tables), text, question, language, source, date, twin
-    (a folded copy, kept because it alone holds a reason to act)."""
+    (a folded copy, kept because it alone holds a reason to act). In order of review."""
 
     said: pd.DataFrame
-    """One row per review × theme × treatment ("": the clinic) × passage: SAID, with month, date, location and source."""
+    """One row per review × theme × treatment ("": the clinic) × passage: SAID, with month, date, location and source; start
+    and end −1 where unknown. In order of review, theme and treatment."""
 
     acts: pd.DataFrame
     """One row per passage that is a reason to act: review_id, answer, reason, confidence, start, end, found_by, twin."""
@@ -55,42 +57,68 @@ def plain(annotations: tables.Annotations, month: str) -> Counted:
     """The reviews not dated after the month, each counted once, and what they say."""
     rows = _rows(annotations.reviews)
     kept = rows[
-        rows["duplicate_of"].isna() & rows["month"].map(lambda known: known is None or known <= month).astype(bool)
+        rows["duplicate_of"].isna() & np.array([known is None or known <= month for known in rows["month"]], dtype=bool)
     ].copy()
-    kept["review_id"] = _first_answers(kept)
+    kept["review_id"] = np.array(_first_answers(kept), dtype=object)
     unit_of = dict(zip(kept["answer"], kept["review_id"], strict=True))
-    twins = rows[rows["duplicate_of"].map(lambda stands: stands in unit_of).astype(bool)].copy()
-    twins["review_id"] = twins["duplicate_of"].map(unit_of)
+    twins = rows[np.array([stands in unit_of for stands in rows["duplicate_of"]], dtype=bool)].copy()
+    twins["review_id"] = np.array([unit_of[stands] for stands in twins["duplicate_of"]], dtype=object)
     acts = _acts(annotations.escalations, kept, twins)
     reviews = _reviews(kept, acts)
 
     speaking = twins[twins["answer"].isin(acts.loc[acts["twin"], "answer"])]
-    answers = pd.concat([kept.assign(twin=False), speaking.assign(twin=True)], ignore_index=True)
+    names = ["review_id", "answer", "text", "question", "language", "source", "date"]
+    answers = pd.concat([part[[*names, "row"]].assign(twin=twin) for part, twin in ((kept, False), (speaking, True))])
     answers = answers.sort_values(["review_id", "twin", "row", "answer"], ignore_index=True)
-    names = ["review_id", "answer", "text", "question", "language", "source", "date", "twin"]
+    return Counted(reviews, answers[[*names, "twin"]], _said(annotations.opinions, unit_of, reviews), acts)
 
-    said = _table(annotations.opinions, ["review_id", *SAID[2:]]).rename(columns={"review_id": "answer"})
-    said["treatment"] = [name or "" for name in said["treatment"]]
-    said["review_id"] = said["answer"].map(unit_of)
-    said = said[said["review_id"].notna()].merge(
-        reviews[["review_id", "month", "date", "location", "source"]], on="review_id"
-    )
-    said = said.sort_values(
-        ["review_id", "theme", "treatment", "answer", "start", "end"],
-        key=lambda column: column.map(lambda value: value or 0) if column.name in ("start", "end") else column,
-        ignore_index=True,
-    )
-    return Counted(reviews, answers[names], said, acts)
+
+def _said(opinions: pd.DataFrame, unit_of: Mapping[str, str], reviews: pd.DataFrame) -> pd.DataFrame:
+    """`Counted.said`. Sorted by numbers that stand for the names: there are many rows, and few names."""
+    said = pd.DataFrame({name: shared(opinions[name]) for name in ("review_id", "theme", "sentiment", "found_by")})
+    said = said.rename(columns={"review_id": "answer"})
+    said["treatment"] = shared(opinions["treatment"], "")
+    said["confidence"] = numbers(opinions["confidence"])
+    for name in ("start", "end"):
+        said[name] = opinions[name].fillna(-1).to_numpy(np.int64)
+    place = {review_id: at for at, review_id in enumerate(reviews["review_id"])}
+    of_review = np.array([place.get(unit_of.get(answer), -1) for answer in said["answer"]], dtype=np.int64)
+    said, of_review = said[of_review >= 0].copy(), of_review[of_review >= 0]
+    for name in ("review_id", "month", "date", "location", "source"):
+        said[name] = reviews[name].to_numpy(object)[of_review]
+    ranks = [pd.factorize(said[name], sort=True)[0] for name in ("review_id", "theme", "treatment", "answer")]
+    ranks += [np.maximum(said[name], 0) for name in ("start", "end")]
+    return said.iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)[[*SAID, "month", "date", "location", "source"]]
+
+
+def newest(counted: Counted, most: int, besides: Iterable[str] = ()) -> Counted:
+    """So many of the newest reviews at most, and `besides` (review_ids), with all that belongs to them, in the order it had."""
+    reviews = counted.reviews
+    if len(reviews) <= most:
+        return counted
+    last = np.arange(len(reviews)) >= len(reviews) - most
+    kept = reviews[last | reviews["review_id"].isin(set(besides)).to_numpy(bool)]
+    ids = set(kept["review_id"])
+    return Counted(kept, *(table[table["review_id"].isin(ids)] for table in counted[1:]))
+
+
+BITS = {"neutral": 0, "positive": 1, "negative": 2}  # any other: mixed
+AGREED = ("neutral", "positive", "negative", "mixed", "mixed", "mixed", "mixed", "mixed")
 
 
 def verdict_of_each(said: pd.DataFrame) -> pd.DataFrame:
-    """One row per review × theme × treatment: its one sentiment, at the passage that comes first."""
+    """One row per review × theme × treatment: its one sentiment (see `together`), at the passage that comes first."""
     keys = ["review_id", "theme", "treatment"]
-    several = said.duplicated(keys, keep=False)
+    several = said.duplicated(keys, keep=False).to_numpy(bool)
     if not several.any():
         return said
-    agreed = said[several].groupby(keys, sort=False)["sentiment"].transform(lambda column: together(set(column)))
-    return said.assign(sentiment=agreed.reindex(said.index).fillna(said["sentiment"])).drop_duplicates(keys)
+    groups = said.loc[several, keys].groupby(keys, sort=False).ngroup().to_numpy()
+    bits = np.array([BITS.get(one, 4) for one in said.loc[several, "sentiment"]], dtype=np.int64)
+    found = np.zeros(groups.max() + 1, np.int64)
+    np.bitwise_or.at(found, groups, bits)
+    agreed = said["sentiment"].to_numpy(object).copy()
+    agreed[several] = np.array(AGREED, dtype=object)[found[groups]]
+    return said.assign(sentiment=agreed)[~said.duplicated(keys)]
 
 
 def together(sentiments: Iterable[str]) -> str:
@@ -151,31 +179,60 @@ def select(counted: Counted, where: Mapping) -> list[str]:
     return reviews.loc[keep, "review_id"].tolist()
 
 
-def _table(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(tables.values(table[name]), dtype=object) for name in names})
+def shared(column: pd.Series, otherwise=None) -> np.ndarray:
+    """The column as plain Python values, equal ones one object: a million rows name few months, clinics and themes."""
+    codes, known = pd.factorize(column)
+    values = np.empty(len(known) + 1, dtype=object)
+    values[:-1], values[-1] = tables.values(pd.Series(known)), otherwise
+    return values[codes]
+
+
+def numbers(column: pd.Series) -> np.ndarray:
+    """The column as floats, NaN where a value is missing."""
+    return column.to_numpy(float, na_value=np.nan)
+
+
+def _lists(column: pd.Series) -> list[tuple]:
+    """A column of lists as tuples, equal ones one object."""
+    known: dict[tuple, tuple] = {}
+    tuples = [() if one is None else tuple(one) for one in tables.values(column)]
+    return [known.setdefault(one, one) for one in tuples]
+
+
+ROWS = {  # columns of the reviews as one row each is needed, with what stands for a missing value
+    **dict.fromkeys(
+        ("review_id", "respondent", "date", "date_precision", "overall", "duplicate_of", "question", "file")
+    ),
+    **{"location": NOT_STATED, "source": "unknown", "language": "unknown"},
+}
 
 
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per row of the table, its values plain, what is missing named."""
-    rows = _table(table, list(table.columns)).rename(columns={"review_id": "answer"})
-    dated = zip(rows["date"], rows["date_precision"], strict=True)
-    rows["month"] = pd.Series([month_of(date, precision) for date, precision in dated], index=rows.index, dtype=object)
+    """One row per row of the table, its values plain, what is missing named. Texts stay as they are: they are many."""
+    rows = pd.DataFrame({name: shared(table[name], otherwise) for name, otherwise in ROWS.items()}, dtype=object)
+    rows = rows.rename(columns={"review_id": "answer"})
+    for name in ("location", "source", "language"):
+        rows[name] = rows[name].where(rows[name] != "", ROWS[name])
+    dated = list(zip(rows["date"], rows["date_precision"], strict=True))
+    months = {one: month_of(*one) for one in set(dated)}
+    rows["month"] = pd.Series([months[one] for one in dated], index=rows.index, dtype=object)
     rows["rough"] = (rows["date_precision"] == "relative") & rows["month"].notna()
-    for name, otherwise in (("location", NOT_STATED), ("source", "unknown"), ("language", "unknown"), ("text", "")):
-        rows[name] = [value or otherwise for value in rows[name]]
+    rows["text"] = table["text"].fillna("").array
+    rows["row"] = pd.Series(tables.values(table["row"]), dtype=object)
     for name in ("rating", "score"):
-        rows[name] = pd.to_numeric(rows[name]).astype(float)
-    rows["words"] = rows["text"] != ""
+        rows[name] = numbers(table[name])
+    rows["words"] = (rows["text"] != "").to_numpy(bool)
     rows["read"] = rows["words"] & rows["overall"].notna()
     for name in ("received", "flags"):
-        rows[name] = [() if values is None else tuple(values) for values in rows[name]]
+        rows[name] = _lists(table[name])
     return rows
 
 
 def _first_answers(rows: pd.DataFrame) -> list[str]:
     """For each row the id of its form's first answer, which names the review; its own where it is no answer of a form."""
     form = rows["respondent"].where(rows["respondent"].notna(), None)
-    ordered = rows.assign(form=form)[form.notna()].sort_values(["row", "answer"], kind="stable")
+    ordered = rows[["source", "file", "answer", "row"]].assign(form=form)[form.notna()]
+    ordered = ordered.sort_values(["row", "answer"], kind="stable")
     first: dict[tuple, str] = {}
     for *key, answer in zip(ordered["source"], ordered["file"], ordered["form"], ordered["answer"], strict=True):
         first.setdefault(tuple(key), answer)
@@ -185,9 +242,12 @@ def _first_answers(rows: pd.DataFrame) -> list[str]:
 
 def _acts(escalations: pd.DataFrame, kept: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
     """The reasons to act of the reviews that stand, and those that only a twin gives: other words, or another reason."""
-    found = _table(escalations, ["review_id", "reason", "confidence", "evidence", "start", "end", "found_by"])
+    names = ["review_id", "reason", "confidence", "evidence", "start", "end", "found_by"]
+    found = pd.DataFrame({name: pd.Series(tables.values(escalations[name]), dtype=object) for name in names})
     found = found.rename(columns={"review_id": "answer"})
-    told = pd.concat([kept.assign(twin=False), twins.assign(twin=True)])[["answer", "review_id", "twin", "row"]]
+    names = ["answer", "review_id", "row"]
+    told = pd.concat([part[names].assign(twin=twin) for part, twin in ((kept, False), (twins, True))])
+    told = told[told["answer"].isin(found["answer"])]
     found = found.merge(told, on="answer")
     found["words"] = [" ".join((words or "").lower().split()) for words in found["evidence"]]
     found["rank"] = [tables.REASONS.index(one) if one in tables.REASONS else 9 for one in found["reason"]]
@@ -199,9 +259,13 @@ def _acts(escalations: pd.DataFrame, kept: pd.DataFrame, twins: pd.DataFrame) ->
 
 def _reviews(rows: pd.DataFrame, acts: pd.DataFrame) -> pd.DataFrame:
     """One row per review, the answers of a form folded."""
+    names = ["review_id", "date", "month", "rough", "location", "source", "language", "rating", "words", "read"]
+    names += ["overall", "score", "received", "flags"]
     several = rows["review_id"].duplicated(keep=False)
-    whole = pd.concat([rows[~several], _folded(rows[several])]) if several.any() else rows
-    whole = whole.assign(day=whole["date"].map(lambda date: date or "")).sort_values(["day", "review_id"])
+    whole = rows[names]
+    if several.any():
+        whole = pd.concat([rows.loc[~several, names], _folded(rows.loc[several, [*names, "answer", "row"]])[names]])
+    whole = whole.assign(day=[date or "" for date in whole["date"]]).sort_values(["day", "review_id"])
     columns = ["review_id", "date", "month", "location", "source", "language", "rating", "words", "read"]
     reviews = whole[columns].reset_index(drop=True)
     for name in ("rating", "words", "read"):
@@ -211,8 +275,10 @@ def _reviews(rows: pd.DataFrame, acts: pd.DataFrame) -> pd.DataFrame:
     reviews["score"] = whole["score"].astype(float).to_numpy()
     reviews.loc[~reviews["read"], "score"] = float("nan")
     reviews["treatments"] = [had or (NOT_STATED,) for had in whole["received"]]
-    reasons = acts.groupby("review_id")["reason"].agg(lambda column: tuple(dict.fromkeys(column))) if len(acts) else {}
-    reviews["escalate"] = [reasons.get(review_id, ()) for review_id in reviews["review_id"]]
+    reasons: dict[str, dict] = {}
+    for review_id, reason in zip(acts["review_id"], acts["reason"], strict=True):
+        reasons.setdefault(review_id, {})[reason] = None
+    reviews["escalate"] = [tuple(reasons.get(review_id, ())) for review_id in reviews["review_id"]]
     reviews["flags"] = whole["flags"].tolist()
     reviews["rough"] = whole["rough"].astype(bool).tolist()
     good, bad = reviews["overall"] == "positive", reviews["overall"] == "negative"
@@ -234,7 +300,7 @@ def _folded(rows: pd.DataFrame) -> pd.DataFrame:
             {
                 "review_id": review_id,
                 **{name: dated[name] for name in ("date", "month", "rough")},
-                **{name: answers[0][name] for name in ("source", "file")},
+                "source": answers[0]["source"],
                 "location": next((one["location"] for one in answers if one["location"] != NOT_STATED), NOT_STATED),
                 "language": written["language"],
                 "rating": next((one["rating"] for one in answers if one["rating"] == one["rating"]), float("nan")),

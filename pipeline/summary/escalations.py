@@ -34,8 +34,9 @@ def to_act_on(
     reasons stand surest first: {reason, name, before, evidence, after, confidence, said_in (where a folded copy says it, or a person does)}.
     found and tiers count those of the month among the `screened`, which are the month's reviews that were read.
     """
-    answers = {row.answer: row for row in counted.answers.itertuples()}
-    by_id = {row.review_id: row for row in counted.reviews.itertuples()}
+    reviews, texts = counted.reviews, counted.answers
+    answers = {row.answer: row for row in texts[texts["answer"].isin(counted.acts["answer"])].itertuples()}
+    by_id = {row.review_id: row for row in reviews[reviews["review_id"].isin(counted.acts["review_id"])].itertuples()}
     reasons: dict[str, list] = {}
     for one in counted.acts.itertuples():
         said = answers[one.answer]

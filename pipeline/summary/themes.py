@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from pipeline import tables
@@ -71,32 +70,33 @@ def spoken_of(
 
 def _verbatim(rows, counted: Counted, sentiment: str, month: str, shifts: list, used: set) -> dict | None:
     """The passage that says it best: of the month if it has one, surest first."""
-    rows = rows[(rows["sentiment"] == sentiment) & rows["month"].notna() & rows["start"].notna()]
+    rows = rows[(rows["sentiment"] == sentiment) & rows["month"].notna() & (rows["start"] >= 0)]
     rows = rows[rows["end"] > rows["start"]]  # a person who corrects does not say where it stands
     if not len(rows):
         return None
     # the stars do not judge a review, but where they contradict the words the words may have been misread
-    stars = rows["review_id"].map(counted.reviews.set_index("review_id")["rating"])
-    contradicted = (stars >= 4 if sentiment == "negative" else stars <= 2).fillna(False).astype(bool)
+    reviews, texts = counted.reviews, counted.answers
+    against = reviews["rating"] >= 4 if sentiment == "negative" else reviews["rating"] <= 2
+    contradicted = rows["review_id"].isin(reviews.loc[against, "review_id"])
     rows = rows if contradicted.all() else rows[~contradicted]
     latest = month if (rows["month"] == month).any() else rows["month"].max()
-    recent = rows[rows["month"] == latest].merge(counted.reviews[["review_id", "escalate"]], on="review_id")
-    recent = recent.merge(counted.answers.loc[~counted.answers["twin"], ["answer", "text", "language"]], on="answer")
+    recent = rows[rows["month"] == latest]
+    reviews = reviews.loc[reviews["review_id"].isin(recent["review_id"]), ["review_id", "escalate"]]
+    texts = texts.loc[texts["answer"].isin(recent["answer"]) & ~texts["twin"], ["answer", "text", "language"]]
+    recent = recent.merge(reviews, on="review_id").merge(texts, on="answer")
     moved = {one["location"] for one in shifts if (one["state"] == "concern") == (sentiment == "negative")}
+    recent["misplaced"] = ~recent["location"].isin(moved)
+    recent["acted"] = recent["escalate"].map(bool)  # what is to be acted on stands above already
+    recent["again"] = recent["review_id"].isin(used)
+    recent["doubt"] = [-round(sure, 1) for sure in recent["confidence"].fillna(0.0)]
     best = None
-    for row in recent.itertuples():
+    for row in recent.sort_values(["misplaced", "acted", "again", "doubt", "answer"], kind="stable").itertuples():
+        known = (row.misplaced, row.acted, row.again)
+        if best and best[0] <= (*known, False, False, row.doubt, -max(FITTING), row.answer):
+            break  # no passage from here on can rank before it, whatever stands around it
         where = passage(row.text, row.start, row.end, 130)
         length = len(where["before"]) + len(where["evidence"]) + len(where["after"])
-        rank = (
-            row.location not in moved,
-            bool(row.escalate),  # what is to be acted on stands above already
-            row.review_id in used,
-            where["cut"],
-            length not in FITTING,
-            -round(row.confidence or 0, 1),
-            -length,
-            row.answer,
-        )
+        rank = (*known, where["cut"], length not in FITTING, row.doubt, -length, row.answer)
         if best is None or rank < best[0]:
             best = (rank, row, where)
     _, row, where = best
@@ -154,8 +154,9 @@ def verdicts(reviews: pd.DataFrame, everything: pd.DataFrame, months: list[str],
     period = months[-12:]
     rows = everything[(everything["treatment"] != "") & everything["month"].isin(period)]
     # a verdict is told of a treatment received, by the annotation guide; one on another would not be found again
-    had = {(row.review_id, name) for row in reviews.itertuples() for name in row.treatments}
-    rows = rows[np.array([pair in had for pair in zip(rows["review_id"], rows["treatment"], strict=True)], dtype=bool)]
+    had = reviews.loc[reviews["review_id"].isin(rows["review_id"]), ["review_id", "treatments"]]
+    had = had.explode("treatments").rename(columns={"treatments": "treatment"}).drop_duplicates()
+    rows = rows.merge(had, on=["review_id", "treatment"])
     sizes = rows.groupby(["treatment", "theme", "sentiment"]).size()
     out = []
     for theme in sorted({*rows["theme"], "efficacy", "side_effects"}, key=lambda one: (one != "efficacy", one)):

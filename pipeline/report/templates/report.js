@@ -163,13 +163,13 @@
   function draw() {
     const rows = chosen(where), pages = Math.max(Math.ceil(rows.length / PAGE), 1);
     page = Math.min(page, pages - 1);
-    const kept = data.total > data.rows.length ? ` (the newest of ${data.total}; the workbook holds all)` : "";
+    const kept = data.total > data.rows.length ? ` (the newest of ${data.total}; earlier ones are in the report of an earlier month)` : "";
     document.getElementById("remain").textContent = rows.length === data.rows.length ? `All ${rows.length} reviews${kept}` : `${rows.length} of ${data.rows.length} reviews remain${kept}`;
     const list = document.getElementById("list");
     const here = rows.slice(page * PAGE, (page + 1) * PAGE);
     list.replaceChildren(...here.map(article));
     document.getElementById("printed").textContent = `Printed: ${here.length} of ${rows.length} review${rows.length === 1 ? "" : "s"}` +
-      `${rows.length === data.rows.length ? "" : " of this selection"}. The workbook report.xlsx holds all ${data.total}.`;
+      `${rows.length === data.rows.length ? "" : " of this selection"}. The workbook report.xlsx holds all ${data.rows.length}${kept}.`;
     if (!rows.length) list.append(make("p", {}, "No review matches all of these. Take one filter away."));
     const move = (text, to, able) => {
       const button = make("button", { type: "button" }, text);
