@@ -105,6 +105,12 @@ def test_every_flag_of_the_notes_is_a_rule():
     assert all(rule.reason and rule.source for rule in RULES.rules.values())
 
 
+def test_the_file_of_the_package_is_without_fault():
+    """The package's own rules pass the checks that any other file must pass, which a run spares itself."""
+    own = Path(clearance.__file__).parents[1] / "resources" / "clearance.toml"
+    assert list(clearance.load_rules(own).rules) == list(RULES.rules)
+
+
 def test_every_fault_of_the_file_is_reported_at_once(tmp_path):
     """A rule file with many faults names all of them, each on a line with its place."""
     path = tmp_path / "rules.toml"

@@ -28,8 +28,8 @@ def write_report(
     html, xlsx, data = (folder / f"report.{ending}" for ending in ("html", "xlsx", "json"))
     html.write_text(page(told, listed, len(counted.reviews)), encoding="utf-8", newline="\n")
     write_workbook(told, annotations, listed, len(counted.reviews), xlsx)
-    text = json.dumps(told, ensure_ascii=False, allow_nan=False, indent=1)
-    data.write_text(text + "\n", encoding="utf-8", newline="\n")
+    lines = (f"{json.dumps(key)}: {json.dumps(told[key], ensure_ascii=False, allow_nan=False)}" for key in told)
+    data.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
     return [html, xlsx, data]
 
 

@@ -75,7 +75,10 @@ class _Paper:
         }
 
     def sheet(self, name: str, columns: list[tuple[str, float, str]], rows: list[list], top: int = 0):
-        """A sheet with a table: columns are (head, width, kind: text, wrap, number, decimal, share); frozen, filtered."""
+        """A sheet with a table: columns are (head, width, kind: text, wrap, number, decimal, share); frozen, filtered.
+
+        A cell is a text, a number, None, or what `_rich` gave.
+        """
         sheet = self.book.add_worksheet(name)
         self.table(sheet, columns, rows, top)
         sheet.freeze_panes(top + 1, 1)
@@ -105,6 +108,8 @@ class _Paper:
             sheet.write_blank(down, at, None, self.plain)
         elif isinstance(value, str):
             sheet.write_string(down, at, value[:LONGEST_CELL], style)
+        elif isinstance(value, list):
+            sheet.write_rich_string(down, at, *value, style)
         else:
             sheet.write_number(down, at, value, style)
 
@@ -487,9 +492,9 @@ def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted, total: int) ->
     answers: dict[str, list] = {}
     for row in counted.answers.itertuples():
         answers.setdefault(row.review_id, []).append(row)
-    rows, rich = [], {}
+    rows = []
     top = int(len(counted.reviews) < total)  # a line above the table says that not all are there
-    for down, row in enumerate(counted.reviews.iloc[::-1].itertuples(), top + 1):
+    for row in counted.reviews.iloc[::-1].itertuples():
         mine, texts = said.get(row.review_id, []), answers[row.review_id]
         speaks = dict.fromkeys(
             (f"{names['treatments'].get(one.treatment, one.treatment)}: " if one.treatment else "")
@@ -508,23 +513,19 @@ def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted, total: int) ->
                 row.overall,
                 _number(row.score),
                 ", ".join(names["treatments"].get(one, one) for one in row.treatments),
-                "\n".join(_heading(one, alone) + shown(one.text) for one in texts),
+                _rich(paper, [(_heading(one, alone), one) for one in texts], mine)
+                or "\n".join(_heading(one, alone) + shown(one.text) for one in texts),
                 "; ".join(speaks),
                 ", ".join(names["reasons"].get(one, one) for one in row.escalate),
                 (texts[0].question or "") if alone else "",
             ]
         )
-        pieces = _rich(paper, [(_heading(one, alone), one) for one in texts], mine)
-        if pieces:
-            rich[down] = pieces
     sheet = paper.sheet("Reviews", columns, rows, top)
     if top:
         note = (
             f"The newest of {total:,} reviews, and those to act on; earlier ones are in the report of an earlier month."
         )
         sheet.write_string(0, 0, note, paper.finding)
-    for down, pieces in rich.items():
-        sheet.write_rich_string(down, 9, *pieces, paper.text)
 
 
 def _heading(answer, alone: bool) -> str:
@@ -536,7 +537,7 @@ def _heading(answer, alone: bool) -> str:
 
 def _rich(paper: _Paper, texts: list[tuple], said) -> list | None:
     """The texts in pieces, each passage that speaks for a theme after its format; None where nothing is to be highlighted."""
-    if not said or sum(len(one.text) for _, one in texts) > LONGEST_CELL - 2000:
+    if not said or sum(len(heading) + len(one.text) for heading, one in texts) > LONGEST_CELL - 2000:
         return None
     pieces, plain = [], ""
     for at, (heading, one) in enumerate(texts):
@@ -729,21 +730,18 @@ def _corrections(paper: _Paper, s: Mapping, annotations: tables.Annotations, cou
             heads[what, which] = prefix + names[group][which]
     columns = [("Review", 18, "text"), ("Clinic", 13, "text"), ("Date", 11, "text"), ("Words", 80, "wrap")]
     columns += [(heads[one], 12, "text") for one in subjects] + [("", 4, "text")] * (1 + len(subjects))
-    rows, rich = [], {}
-    for down, one in enumerate(texts, 3):
+    rows = []
+    for one in texts:
         reading = readings[one.answer]
         if corrections.READ_BY_A_PERSON in list(flags[one.answer]):
             reading = reading | {corrections.READ: "yes"}
         shown_now = [reading.get(subject) for subject in subjects]
         words = _heading(one, not one.twin) + (f"Asked: {one.question} " if one.question else "")
-        row = [one.answer, place[one.review_id], one.date or "", words + shown(one.text)]
+        text = _rich(paper, [(words, one)], said.get(one.answer, [])) or words + shown(one.text)
+        row = [one.answer, place[one.review_id], one.date or "", text]
         rows.append([*row, *shown_now, corrections.text_hash(one.text), *shown_now])
-        if pieces := _rich(paper, [(words, one)], said.get(one.answer, [])):
-            rich[down] = pieces
     top, first, last = 2, 4, 3 + len(subjects)
     sheet = paper.sheet(corrections.SHEET, columns, rows, top=top)
-    for down, pieces in rich.items():
-        sheet.write_rich_string(down, 3, *pieces, paper.text)
     sheet.write_string(
         0,
         0,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from pipeline import tables
@@ -154,9 +155,9 @@ def verdicts(reviews: pd.DataFrame, everything: pd.DataFrame, months: list[str],
     period = months[-12:]
     rows = everything[(everything["treatment"] != "") & everything["month"].isin(period)]
     # a verdict is told of a treatment received, by the annotation guide; one on another would not be found again
-    had = reviews.loc[reviews["review_id"].isin(rows["review_id"]), ["review_id", "treatments"]]
-    had = had.explode("treatments").rename(columns={"treatments": "treatment"}).drop_duplicates()
-    rows = rows.merge(had, on=["review_id", "treatment"])
+    told = reviews[reviews["review_id"].isin(rows["review_id"])]
+    had = {(one, name) for one, names in zip(told["review_id"], told["treatments"], strict=True) for name in names}
+    rows = rows[np.array([pair in had for pair in zip(rows["review_id"], rows["treatment"], strict=True)], dtype=bool)]
     sizes = rows.groupby(["treatment", "theme", "sentiment"]).size()
     out = []
     for theme in sorted({*rows["theme"], "efficacy", "side_effects"}, key=lambda one: (one != "efficacy", one)):
