@@ -8,6 +8,7 @@ scale of its ratings (dates, ratings), then turn row after row into a review or 
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -285,7 +286,13 @@ def _html(blob: Blob, said: Entry, encoding: str) -> Iterator[Table]:
             blob.label, lambda _: (records.Record(n, cells) for n, cells in enumerate(found, 1)), said, encoding
         )
         return
-    yield _page_table(blob.label, page.reviews_of(page.blocks_of_html(soup)), said, encoding)
+    tables = page.tables_of(soup)  # before the paragraphs are taken: that empties the page
+    found = page.reviews_of(page.blocks_of_html(soup))
+    for rows in tables if found is None else ():  # what many programs call .xls is a page with a table
+        with suppress(Unreadable):
+            yield _grid_table(blob.label, lambda rows=rows: iter(rows), said, encoding, "")
+            return
+    yield _page_table(blob.label, found, said, encoding)
 
 
 def _json(blob: Blob, said: Entry, encoding: str) -> Iterator[Table | Batch]:
@@ -434,7 +441,7 @@ def _grid_table(
     shown = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}.get(delimiter, delimiter)
 
     def chunks(size: int, only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
-        body = (row for row in rows() if row.number > after and any(map(str.strip, row.cells)))
+        body = _body(rows(), after, names)
         wanted = [place for place, name in enumerate(names) if only is None or name in only]
         for part in _parts(body, size):
             index, cells, broken = [], [], []
@@ -442,7 +449,9 @@ def _grid_table(
                 many = len(row.cells)
                 if many > len(names) and not any(cell.strip() for cell in row.cells[len(names) :]):
                     many = len(names)
-                if many > len(names):
+                if row.other:
+                    broken.append(Refusal(row.number, row.other))
+                elif many > len(names):
                     why = f"the row has {many} cells and the header {len(names)}: a text with a {shown} in it was not quoted"
                     broken.append(Refusal(row.number, why))
                 elif row.broken and many != len(names):
@@ -455,6 +464,32 @@ def _grid_table(
             yield pd.DataFrame(data, index=index, dtype=object), broken
 
     return _decided(Table(label, plan, chunks, encoding, shown, tuple(names), tuple(notes)))
+
+
+def _body(rows: Iterator[grid.Row], after: int, names: list[str]) -> Iterator[grid.Row]:
+    """The rows below the header that hold anything. What stands below an empty row and a header of its own is another table: its rows
+    say so in `other`."""
+    ours, gap, other = {plain(name) for name in names}, False, ""
+    for row in rows:
+        if row.number <= after:
+            continue
+        if not any(map(str.strip, row.cells)):
+            gap = True
+            continue
+        if gap and _is_header(row.cells):
+            same = {plain(cell) for cell in row.cells if cell.strip()} <= ours
+            other = "" if same else f"a second table begins in row {row.number}: give it a sheet or a file of its own"
+        gap = False
+        yield row._replace(other=other) if other else row
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether a row can only be a header: nothing but short names of columns, two of which mean something to us."""
+    named = [cell for cell in cells if cell.strip()]
+    if len(named) < 2 or any(len(cell) > 40 or any(map(str.isdigit, cell)) for cell in named):
+        return False
+    found = [heading_field(cell) for cell in named]
+    return len({field for field, _, whole in filter(None, found) if whole}) > 1
 
 
 def _parts(rows: Iterator, size: int) -> Iterator[list]:
@@ -541,9 +576,14 @@ def _decided(table: Table) -> Table:
     date_columns, rating_columns = plan.fields.get("date", ()), plan.fields.get("rating", ())
     if date_columns or (rating_columns and not plan.scale):
         for chunk, _ in table.chunks(20_000, {*date_columns, *rating_columns}):
+            undated = (
+                chunk  # the rows whose day no column has given beyond doubt: for the others the order does not matter
+            )
             for column in date_columns:
-                if column in chunk:
-                    evidence = dates.weigh(chunk[column], evidence)
+                if column in undated:
+                    evidence = dates.weigh(undated[column], evidence)
+                    if column != date_columns[-1]:
+                        undated = undated[[dates.read_date(typed).date is None for typed in undated[column]]]
             for column in rating_columns:
                 if column in chunk and len(marks) < 2000:
                     marks.update(dict.fromkeys(chunk[column].unique()))

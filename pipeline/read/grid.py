@@ -18,11 +18,13 @@ csv.field_size_limit(1 << 30)  # a review that is too long is to be refused by i
 
 
 class Row(NamedTuple):
-    """A row of a table: `number` as in the spreadsheet or the text, `cells` as typed; `broken` where its quotation marks do not pair."""
+    """A row of a table: `number` as in the spreadsheet or the text, `cells` as typed; `broken` where its quotation marks do not pair;
+    `other` why it belongs to another table, or nothing."""
 
     number: int
     cells: list[str]
     broken: bool = False
+    other: str = ""
 
 
 def delimiter_of(blob: Blob) -> str | None:

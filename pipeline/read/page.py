@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pipeline.read.exports import EXPORTS, plain
 from pipeline.read.files import Blob, Unreadable, text_of
+from pipeline.read.grid import Row
 from pipeline.read.ratings import GLYPHS, read_rating
 from pipeline.read.records import flat
 from pipeline.terms import Terms, compile_terms
@@ -61,6 +62,9 @@ def blocks_of_text(blob: Blob) -> list[Block]:
     begun = False
     for number, line in enumerate(lines, 1):
         if not line.strip():
+            begun = False
+        elif _is_stars(line.strip()):  # they stand above a review, on a line of its paragraph or apart
+            blocks.append(Block(number, line.strip()))
             begun = False
         elif begun and apart and not is_heading(blocks[-1].text) and not is_heading(line):
             blocks[-1] = blocks[-1]._replace(text=f"{blocks[-1].text}\n{line.strip()}")
@@ -153,6 +157,20 @@ def soup_of(blob: Blob):
         return BeautifulSoup(text, "html.parser")
     except Exception as error:  # the parser gives up on broken declarations in ways of its own
         raise Unreadable("the page is not HTML that can be read: save it again from the browser") from error
+
+
+def tables_of(soup) -> list[list[Row]]:
+    """The rows of every table that has no table within, the longest table first."""
+    found = []
+    for table in soup("table"):
+        if table.find("table") is None:
+            rows = [
+                Row(number, [cell.get_text("\n", strip=True) for cell in row(["td", "th"])])
+                for number, row in enumerate(table("tr"), 1)
+            ]
+            if len(rows) > 1:
+                found.append(rows)
+    return sorted(found, key=len, reverse=True)
 
 
 def blocks_of_html(soup) -> list[Block]:

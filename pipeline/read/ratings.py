@@ -166,5 +166,5 @@ def _outside(scale: str) -> tuple[None, str]:
 @lru_cache(maxsize=10_000)
 def read_recommended(typed: str) -> bool | None:
     """Yes, no, or None where neither is said."""
-    value = typed.strip().casefold().rstrip(".!")
+    value = typed.strip().casefold().rstrip(".!").replace("_", " ")
     return True if value in YES else False if value in NO else None
