@@ -54,6 +54,7 @@ class Inspection(NamedTuple):
     refused: pd.DataFrame  # the first rows that would be refused (REFUSED)
     counts: dict[str, int]  # read, reviews, and how often each reason refuses a row
     notes: list[str]
+    quirks: str = ""  # what to know about this kind of export
     others: tuple["Inspection", ...] = ()
 
 
@@ -158,6 +159,7 @@ def _inspected(found: Table | Batch, rows: int) -> Inspection:
         refusals.head(rows),
         counts,
         notes,
+        plan.shape.quirks,
     )
 
 
@@ -220,6 +222,9 @@ def _tables(blob: Blob, mapping: Mapping) -> Iterator[Table | Batch]:
         yield from _workbook(blob, mapping)
         return
     said = mapping.about(blob.label)
+    if what(blob) == "document":
+        yield _page_table(blob.label, page.reviews_of(page.blocks_of_document(blob)), said, "Word document")
+        return
     start = blob.head().decode("latin-1").replace("\x00", "").lstrip("ÿþï»¿ \t\r\n")[:2000]
     encoding = encoding_name(blob.head())
     if start.startswith(("{", "[")):
@@ -443,6 +448,7 @@ def _grid_table(
     def chunks(size: int, only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
         body = _body(rows(), after, names)
         wanted = [place for place, name in enumerate(names) if only is None or name in only]
+        shorter = False  # whether rows leave off their last cells where these are empty
         for part in _parts(body, size):
             index, cells, broken = [], [], []
             for row in part:
@@ -454,9 +460,12 @@ def _grid_table(
                 elif many > len(names):
                     why = f"the row has {many} cells and the header {len(names)}: a text with a {shown} in it was not quoted"
                     broken.append(Refusal(row.number, why))
+                elif row.cut and many < len(names) and not shorter:
+                    broken.append(Refusal(row.number, "the file ends within this row: it is cut off, export it again"))
                 elif row.broken and many != len(names):
                     broken.append(Refusal(row.number, "the quotation marks of the row do not pair"))
                 else:
+                    shorter = shorter or many < len(names)
                     index.append(row.number)
                     whole = row.cells if many == len(row.cells) else row.cells[:many]
                     cells.append(whole + [""] * (len(names) - many) if many < len(names) else whole)
@@ -565,7 +574,8 @@ def _page_table(label: str, found: page.Page | None, said: Entry, encoding: str)
                 [],
             )
 
-    note = f"{label}: {len(found.reviews)} reviews under the page's heading; {found.aside} other paragraphs are the clinic's and left out"
+    many = len(found.reviews)
+    note = f"{label}: {many} review{'s' if many > 1 else ''} under the page's heading; what else the page says is the clinic's and left out"
     return Table(label, plan, chunks, encoding, "", ("text",), (note,))
 
 

@@ -1,13 +1,15 @@
 """A clinic's web page, saved or pasted: its reviews are the paragraphs under its "Reviews" heading, up to the first line that asks the reader
 to do something. All else is the clinic speaking. A page may also carry its reviews as schema.org JSON-LD; then these are taken."""
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.read.exports import EXPORTS, plain
-from pipeline.read.files import Blob, Unreadable, text_of
+from pipeline.read.files import DOCUMENT, Blob, Unreadable, text_of
 from pipeline.read.grid import Row
 from pipeline.read.ratings import GLYPHS, read_rating
 from pipeline.read.records import flat
@@ -71,6 +73,27 @@ def blocks_of_text(blob: Blob) -> list[Block]:
         else:
             blocks.append(Block(number, line.strip()))
             begun = True
+    return blocks
+
+
+def blocks_of_document(blob: Blob) -> list[Block]:
+    """The paragraphs of a Word document that hold anything, numbered."""
+    from bs4 import BeautifulSoup
+
+    try:
+        with blob.open() as stream, zipfile.ZipFile(io.BytesIO(stream.read(LARGEST))) as archive:
+            text = archive.read(DOCUMENT).decode("utf-8", "replace")
+    except Exception as error:  # a damaged archive fails in ways of its own
+        raise Unreadable(
+            "the document is damaged: open it, save it again or paste its text into a text file"
+        ) from error
+    soup = BeautifulSoup(text[:LARGEST], "html.parser")
+    for line_end in soup(["w:br", "w:cr"]):
+        line_end.replace_with("\n")
+    blocks = []
+    for number, paragraph in enumerate(soup("w:p"), 1):
+        lines = "".join(paragraph.strings).strip().split("\n")
+        blocks += [Block(number, line.strip()) for line in lines if line.strip()]
     return blocks
 
 
