@@ -138,8 +138,10 @@ PLACE = re.compile(r"\b(?:san|santa|st\.?|saint|los|las|lake|fort|mount|mt\.?|po
 NEXT_OF_SEVERAL = re.compile(
     r"[ \t]*(?:,[ \t]*(?:and[ \t]+|y[ \t]+|&[ \t]*)?|[ \t]+and[ \t]+|[ \t]*&[ \t]*|[ \t]+[ye][ \t]+|/)(?:my[ \t]+)?"
 )
-CAPITALS_GO_ON = re.compile(r"[ \t]*(?:[,.;:!?)(-]|\Z|\n|(?:is|was|has|had|who|and|es|tiene|tenia|y|"
-    r"cannot|can't|couldn't|did|didn't|does|doesn't|loves|loved|went|got|came|says|said|feels|felt|hasn't|isn't|wasn't|started|stopped)\b)")
+CAPITALS_GO_ON = re.compile(
+    r"[ \t]*(?:[,.;:!?)(-]|\Z|\n|(?:is|was|has|had|who|and|es|tiene|tenia|y|"
+    r"cannot|can't|couldn't|did|didn't|does|doesn't|loves|loved|went|got|came|says|said|feels|felt|hasn't|isn't|wasn't|started|stopped)\b)"
+)
 NO_PERSON = re.compile(
     r"\b(?:from|in|at|near|on|into|via|through|take|takes|took|accepts?|have|has|the|an?|this|old|new|real|"
     r"de|en|el|la|los|un|una|with my|called)[ \t]+\Z"

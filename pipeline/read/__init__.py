@@ -291,13 +291,13 @@ def _html(blob: Blob, said: Entry, encoding: str) -> Iterator[Table]:
             blob.label, lambda _: (records.Record(n, cells) for n, cells in enumerate(found, 1)), said, encoding
         )
         return
-    tables = page.tables_of(soup)  # before the paragraphs are taken: that empties the page
-    found = page.reviews_of(page.blocks_of_html(soup))
-    for rows in tables if found is None else ():  # what many programs call .xls is a page with a table
+    for rows in page.tables_of(soup):  # what many programs call .xls is a page with a table
         with suppress(Unreadable):
-            yield _grid_table(blob.label, lambda rows=rows: iter(rows), said, encoding, "")
-            return
-    yield _page_table(blob.label, found, said, encoding)
+            table = _grid_table(blob.label, lambda rows=rows: iter(rows), said, encoding, "")
+            if {"date", "rating"} & table.plan.fields.keys():  # else it may be a table that lays out a page
+                yield table
+                return
+    yield _page_table(blob.label, page.reviews_of(page.blocks_of_html(soup)), said, encoding)
 
 
 def _json(blob: Blob, said: Entry, encoding: str) -> Iterator[Table | Batch]:
