@@ -200,7 +200,8 @@ def _accounted(counts: dict[str, int]) -> str:
     if not reviews:
         return "Nothing of it can be read."
     refused = f" and {read - reviews:,} refused" if read > reviews else ", none refused"
-    return f"{read:,} rows in it: {reviews:,} are reviews{refused}."
+    rows = "row" if read == 1 else "rows"
+    return f"{read:,} {rows} in it: {reviews:,} to be read as reviews{refused}."
 
 
 def short(value, longest: int = 60) -> str:

@@ -26,6 +26,7 @@ from pipeline.tables import TYPED, frame
 
 __all__ = ["Batch", "InputError", "Inspection", "Mapping", "inspect", "load_mapping", "read", "shapes"]
 
+PAGE = next(entry for entry in EXPORTS["other"] if entry["key"] == "page")
 SAMPLE_ROWS = 500  # rows from which the columns are understood; the order of dates and the scale of ratings are decided from all of them
 HEADER_WITHIN = 30  # rows in which the header is looked for, below titles
 
@@ -71,14 +72,29 @@ class Table(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def shapes() -> list[tuple[str, list[str], str]]:
-    """(name, columns that it is known by, quirks) of every export we know, for the documentation."""
-    known = [(shape.name, [*shape.known_by, *shape.or_by], shape.quirks) for shape in SHAPES]
+class Known(NamedTuple):
+    """One kind of export, for the documentation: the columns that it is known by, what is read from which columns, what to know."""
+
+    name: str
+    known_by: list[str]
+    columns: dict[str, list[str]]  # field → the columns that hold it, the best first
+    quirks: str
+
+
+def shapes() -> list[Known]:
+    """Every export we know; what is recognised by something else than columns comes last."""
+    known = [Known(shape.name, [*shape.known_by, *shape.or_by], dict(shape.fields), shape.quirks) for shape in SHAPES]
     surveys = [
-        (entry["name"], [" + ".join(names) for names in entry["known_by"]], entry["quirks"])
+        Known(
+            entry["name"],
+            [" + ".join(names) for names in entry["known_by"]],
+            {"id": [entry["id"]], "date": entry["date"], "author": entry["author"]},
+            entry["quirks"],
+        )
         for entry in EXPORTS["survey"].values()
     ]
-    return known + surveys
+    others = [Known(entry["name"], [], {}, entry["quirks"]) for entry in EXPORTS["other"]]
+    return known + surveys + others
 
 
 def read(paths: Iterable[Path], *, mapping: Mapping | None = None, rows_per_batch: int = 5000) -> Iterator[Batch]:
@@ -563,7 +579,7 @@ def _page_table(label: str, found: page.Page | None, said: Entry, encoding: str)
                 },
             )
 
-    shape = Shape("page", "a web page or pasted text", source="website", scale="1-5")
+    shape = Shape("page", PAGE["name"], source="website", scale="1-5", quirks=PAGE["quirks"])
     fields = {"text": ("text",), "author": ("author",), "rating": ("rating",)}
     plan = Plan(shape, fields, source=said.source or "website", location=said.location, places=said.places, cut="cut")
 

@@ -116,7 +116,11 @@ def decide(evidence: Evidence, given: str | None = None, usual: str | None = Non
     if usual:
         odd = month if usual == DAY_FIRST else day
         such = "05/25/2026, with the month first" if usual == DAY_FIRST else "25/05/2026, with the day first"
-        mixed = f"; but {odd:,} can only be meant the other way ({such}), and were read so" if day and month else ""
+        mixed = (
+            f"; but {odd:,} can only be meant the other way ({such}), and were read so: among the {either:,} that could be either, some may have day and month exchanged"
+            if day and month
+            else ""
+        )
         return Order(usual, f"{usual}, as this kind of export writes them{mixed}", mixed=bool(mixed))
     if not either:
         return Order(None, "no date leaves the order open")

@@ -25,6 +25,7 @@ LISTED = re.compile(r"\.\d+(\.|$)")  # a value of a list inside a record: "comme
 ASKS_PLACE = Terms(EXPORTS["words"]["asks_place"])
 ASKS_RATING = [Terms([term]) for term in EXPORTS["words"]["asks_rating"]]
 OTHER = re.compile(r"\bother\b.*\b(text|specify|describe)\b|^other\b", re.I)
+BY_HAND = next(entry for entry in EXPORTS["other"] if entry["key"] == "by_hand")
 HEADING_WORDS = 5  # a heading of more words is a question
 LINKS = re.compile(r"https?://\S+")
 
@@ -254,9 +255,7 @@ def guess(columns: Sequence[Column], mapped: dict[str, tuple[str, ...]], *, stri
         placed := [column for column in questions if ASKS_PLACE.find(column.name) and not is_open(column)]
     ):
         fields["location"] = (placed[0].name,)
-    shape = Shape(
-        "by_hand", "kept by hand (columns guessed)", quirks="Columns by their headings and by what is below them."
-    )
+    shape = Shape("by_hand", BY_HAND["name"], quirks=BY_HAND["quirks"])
     if "text" in mapped:
         return Plan(shape, {**fields, **mapped}, guessed=True)
     if not texts and not opened:
