@@ -102,7 +102,9 @@ staff_option = click.option(
     "--staff", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Your staff's names, which stay: CSV."
 )
 consents_option = click.option(
-    "--consents", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Consents of patients, CSV or XLSX."
+    "--consents",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Consents of patients, CSV or XLSX.",
 )
 
 
