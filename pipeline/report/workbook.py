@@ -30,6 +30,7 @@ def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -
             "strings_to_urls": False,
             "strings_to_numbers": False,
             "nan_inf_to_errors": False,
+            "tmpdir": str(path.parent),  # pieces of it lie there until it is whole, and go with the folder
         },
     )
     # the day after the month instead of the clock
