@@ -36,6 +36,7 @@ SPANISH_ALONE = frozenset(
 )  # no Portuguese or Italian has them
 FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither English nor Spanish is written with
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # turns the direction of what follows, other people's words too
 # Nothing in it for ftfy to do: mojibake is two letters side by side that are not ASCII, or one that is not among these.
 SOUND = re.compile(
     r"[\t\n -%'-~]*(?:(?:[áéíóúüñÁÉÍÓÚÜÑ¿¡‘’“”–—…](?![^\x00-\x7f])|[\U0001f300-\U0001f64f\U0001f900-\U0001f9ff])[\t\n -%'-~]*)*"
@@ -68,7 +69,7 @@ def repair(text: str) -> str:
     """The text with machine damage undone; unchanged where there is none."""
     if "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text)):
         return text
-    return ftfy.fix_text(text, REPAIR)
+    return TURNING.sub("", ftfy.fix_text(text, REPAIR))
 
 
 class Vocabulary(NamedTuple):

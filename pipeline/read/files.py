@@ -13,7 +13,9 @@ from typing import NamedTuple
 from pipeline.faults import Fault
 
 HEAD = 1 << 18  # bytes that are looked at before a file is read
-LARGEST = 4 << 30  # bytes: what a member of an archive may unpack to
+LARGEST = 4 << 30  # bytes: what an archive or a workbook may unpack to
+SWOLLEN = 300  # times its size, from SWELLS on: text packs to a tenth, sheets of empty cells to a hundredth, nothing to a thousandth
+SWELLS = 50 << 20  # bytes
 # What systems leave about, and what explains a folder: not exports.
 LITTER = re.compile(
     r"(^|/)(\..*|__MACOSX(/.*)?|~\$.*|Thumbs\.db|desktop\.ini|sources\.toml|(README|LICEN[CS]E)(\.(md|txt|rst))?)$",
@@ -87,18 +89,23 @@ def walk(paths: Iterable[Path]) -> Iterator[Blob]:
                 for file in found
                 if not any((above / "manifest.json").exists() for above in file.parents if path in above.parents)
             ]
-            labels = sorted((file.relative_to(path).as_posix(), file) for file in found if file.is_file())
+            labels = sorted((_label(file.relative_to(path).as_posix()), file) for file in found if file.is_file())
             blobs = [Blob(label, file, folder=path) for label, file in labels if not LITTER.search(label)]
             if not blobs:
                 raise InputError(f"{path}: the folder holds no files; put the exports there as they were downloaded")
         elif path.is_file():
-            blobs = [Blob(path.name, path, folder=path.parent)]
+            blobs = [Blob(_label(path.name), path, folder=path.parent)]
         elif path.exists():
             raise InputError(f"{path}: neither a file nor a folder; give the exports or the folder they lie in")
         else:
             raise InputError(f"{path}: no such file or folder; check the spelling")
         for blob in blobs:
             yield from _unpacked(blob)
+
+
+def _label(name: str) -> str:
+    """A file's name as text: what is no UTF-8 in it, as old systems leave it, becomes question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _unpacked(blob: Blob) -> Iterator[Blob]:
@@ -175,6 +182,7 @@ def _zip(blob: Blob) -> str:
             names = {info.filename for info in infos}
     except (zipfile.BadZipFile, ValueError) as error:
         raise Unreadable("the archive is damaged or cut off: download it again") from error
+    check_unpacked(infos, blob.path.stat().st_size)
     if "xl/workbook.xml" in names:
         return "workbook"
     if "[Content_Types].xml" in names or "mimetype" in names:
@@ -192,7 +200,13 @@ def check_member(blob: Blob) -> None:
         info = archive.getinfo(blob.member)
     if info.flag_bits & 1:
         raise Unreadable("the archive is protected by a password: unpack it and give the folder")
-    if info.file_size > LARGEST or (info.file_size > 50 << 20 and info.file_size > 2000 * max(info.compress_size, 1)):
+    check_unpacked([info], info.compress_size)
+
+
+def check_unpacked(infos: Iterable[zipfile.ZipInfo], packed: int) -> None:
+    """Raises Unreadable where the members of an archive, which itself has so many bytes, unpack to more than reviews can be."""
+    size = sum(info.file_size for info in infos)
+    if size > LARGEST or (size > SWELLS and size > SWOLLEN * packed):
         raise Unreadable("unpacks to far more than a file of reviews holds")
 
 
