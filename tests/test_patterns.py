@@ -1,0 +1,217 @@
+"""No regular expression of ours can be made slow: each is timed on texts made against it, and grows with their length."""
+
+import ast
+import gc
+import importlib
+import pkgutil
+import re
+import signal
+import time
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hostile_texts import grown, pumps
+
+import pipeline
+from pipeline import clearance, deidentify, terms
+
+FOLDER = Path(pipeline.__file__).parent
+SHORT, LONG = 2_000, 8_000  # characters
+AT_ONCE = 0.02  # seconds: less for LONG is no matter
+GIVEN_UP = 0.4  # CPU seconds, where a hundredth is expected
+
+# Those that do not grow with the text in all places but are never given a long one, and why.
+BOUNDED: dict[str, str] = {}
+
+
+def in_the_program() -> dict[str, re.Pattern]:
+    """Every pattern that a module holds, and every one written where it is used: where it stands → the pattern."""
+    found: dict[str, re.Pattern] = {}
+    for info in pkgutil.walk_packages([str(FOLDER)], "pipeline."):
+        if ".train" in info.name or info.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            collect(f"{info.name}.{name}", value, found)
+    for path in FOLDER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and getattr(node.func.value, "id", "") == "re"
+                and node.func.attr != "escape"
+                and isinstance(next(iter(node.args), None), ast.Constant)
+            ):
+                add(f"{path.relative_to(FOLDER)}:{node.lineno}", re.compile(node.args[0].value), found)
+    return found
+
+
+def uses() -> dict[str, set[str]]:
+    """By the name that a pattern goes by in the code (its last part): the methods called on it."""
+    found: dict[str, set[str]] = {}
+    for path in FOLDER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in (
+                "match",
+                "fullmatch",
+                "search",
+                "finditer",
+                "findall",
+                "sub",
+                "split",
+            ):
+                name = getattr(node.value, "id", None) or getattr(node.value, "attr", None)
+                if name == "re":
+                    name = f"{path.relative_to(FOLDER)}:{node.lineno}"
+                found.setdefault(name, set()).add(node.attr)
+    return found
+
+
+def anchored(where: str, known: dict[str, set[str]]) -> bool:
+    """Whether a pattern is only ever tried at one place at a time."""
+    name = where if ":" in where else re.sub(r"\[.*", "", where.rpartition(".")[2])
+    return bool(known.get(name)) and known[name] <= {"match", "fullmatch"}
+
+
+def add(where: str, pattern: re.Pattern, found: dict) -> None:
+    if pattern not in set(found.values()):
+        found[where] = pattern
+
+
+def collect(where: str, value, found: dict, depth: int = 0) -> None:
+    """The patterns in a value, in what it holds, and in objects of ours."""
+    if isinstance(value, re.Pattern):
+        add(where, value, found)
+    elif depth < 5 and isinstance(value, (list, tuple, set, frozenset)):
+        for at, one in enumerate(value):
+            collect(f"{where}[{at}]", one, found, depth + 1)
+    elif depth < 5 and isinstance(value, dict):
+        for key, one in value.items():
+            collect(f"{where}[{key}]", one, found, depth + 1)
+    elif depth < 5 and type(value).__module__.startswith("pipeline") and hasattr(value, "__dict__"):
+        collect(where, vars(value), found, depth + 1)
+
+
+def of_the_rules() -> dict[str, re.Pattern]:
+    """What is made of the data files when they are loaded, lists of terms aside."""
+    found: dict[str, re.Pattern] = {}
+    collect("deidentify", deidentify.rules(), found)
+    collect("clearance", clearance.load_rules(), found)
+    return found
+
+
+def of_the_terms() -> dict[str, re.Pattern]:
+    """Every term of every list in the data files, as it is looked for."""
+    found: dict[str, re.Pattern] = {}
+
+    def walk(where, value):
+        if isinstance(value, str) and value.strip():
+            with suppress(re.error):  # no term: a sentence about one, or a part that others are made of
+                found[where] = re.compile(terms.pattern(value), re.IGNORECASE)
+        elif isinstance(value, (list, dict)):
+            for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+                if key not in ("hits", "misses", "means", "name", "why", "source", "words", "names", "quirks"):
+                    walk(f"{where}.{key}", one)
+
+    for path in sorted((FOLDER / "resources").glob("*.toml")):
+        if path.stem not in ("names", "languages", "everyday", "identifiers", "thresholds"):
+            walk(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+class TooSlow(Exception):
+    """The time is up."""
+
+
+def seconds(pattern: re.Pattern, text: str, here: bool = False) -> float:
+    """CPU seconds to look through a text, from every place of it (`here`: its beginning) and as a whole; GIVEN_UP at most."""
+
+    def stop(_number, _frame):
+        raise TooSlow
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    start = time.process_time()
+    signal.setitimer(signal.ITIMER_VIRTUAL, GIVEN_UP)
+    try:
+        for _ in () if here else pattern.finditer(text):
+            pass
+        pattern.match(text)
+        pattern.fullmatch(text)
+    except TooSlow:
+        return GIVEN_UP
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    return time.process_time() - start
+
+
+def slow_ones(patterns: dict[str, re.Pattern], most: int) -> tuple[dict[str, str], int]:
+    """Those that take more than eight times as long for a text four times as long, and how many texts were tried."""
+    slow, tries, known = {}, 0, uses()
+    gc.disable()
+    try:
+        for where, pattern in patterns.items():
+            if pattern.pattern in BOUNDED:
+                continue
+            here = anchored(where, known)
+            for pump in pumps(pattern, most):
+                tries += 1
+                if seconds(pattern, grown(pump, 30), here) > AT_ONCE:  # doubles with every letter
+                    slow[where] = f"{pattern.pattern[:90]} on {pump}"
+                    break
+                taken = seconds(pattern, grown(pump, LONG), here)
+                if taken >= GIVEN_UP:
+                    slow[where] = f"over {taken:.2f} s: {pattern.pattern[:90]} on {pump}"
+                    break
+                if taken > AT_ONCE:
+                    least = min(seconds(pattern, grown(pump, SHORT), here) for _ in range(3))
+                    taken = min(taken, seconds(pattern, grown(pump, LONG), here))
+                    if taken > AT_ONCE and taken > 8 * least:
+                        slow[where] = (
+                            f"{taken:.2f} s, {taken / least:.0f} times as long: {pattern.pattern[:90]} on {pump}"
+                        )
+                        break
+    finally:
+        gc.enable()
+    return slow, tries
+
+
+def told(slow: dict[str, str]) -> str:
+    return "\n".join(f"{where}: {what}" for where, what in slow.items())
+
+
+def test_no_pattern_of_the_program_is_slow(tried):
+    """Every pattern in the code, against texts made from it, grows with the length of the text."""
+    patterns = in_the_program()
+    assert len(patterns) > 130
+    slow, tries = slow_ones(patterns, 8)
+    assert not slow, told(slow)
+    tried(tries, f"texts against {len(patterns):,} patterns in the code")
+
+
+@pytest.mark.slow
+def test_no_rule_of_the_data_files_is_slow(tried):
+    """The same for what identifiers.toml and clearance.toml are made into."""
+    patterns = of_the_rules()
+    assert len(patterns) > 100
+    slow, tries = slow_ones(patterns, 12)
+    assert not slow, told(slow)
+    tried(tries, f"texts against {len(patterns):,} rules of the data files")
+
+
+@pytest.mark.slow
+def test_no_term_of_the_data_files_is_slow(tried):
+    """The same for every single term of every list."""
+    patterns = of_the_terms()
+    assert len(patterns) > 2000
+    slow, tries = slow_ones(patterns, 6)
+    assert not slow, told(slow)
+    tried(tries, f"texts against {len(patterns):,} terms of the data files")
+
+
+def test_a_slow_pattern_would_be_found():
+    """The test can fail: repetitions in a repetition, two beside each other, and blanks before an end that is not there."""
+    slow, _ = slow_ones({str(at): re.compile(one) for at, one in enumerate((r"(a+)+b", r"\s+$", r"\d*\d*\d*x"))}, 12)
+    assert len(slow) == 3
