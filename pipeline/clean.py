@@ -36,7 +36,8 @@ SPANISH_ALONE = frozenset(
 )  # no Portuguese or Italian has them
 FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither English nor Spanish is written with
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # turns the direction of what follows, other people's words too
+# What nobody types: a form feed, and marks that turn the direction of what follows, other people's words too.
+TURNING = re.compile(r"[\x0c\u202a-\u202e\u2066-\u2069]")
 # Nothing in it for ftfy to do: mojibake is two letters side by side that are not ASCII, or one that is not among these.
 SOUND = re.compile(
     r"[\t\n -%'-~]*(?:(?:[áéíóúüñÁÉÍÓÚÜÑ¿¡‘’“”–—…](?![^\x00-\x7f])|[\U0001f300-\U0001f64f\U0001f900-\U0001f9ff])[\t\n -%'-~]*)*"
@@ -153,7 +154,7 @@ def places(locations: pd.Series) -> pd.Series:
     "Harbor Clinics - Reno" becomes "Reno" where another source says "Reno", or where the same firm has another place too.
     """
     named = {name for name in values(locations) if name}
-    parts = {name: re.split(r"\s+[-–—|:]\s+", name.strip(), maxsplit=1) for name in named}
+    parts = {name: re.split(r"(?<!\s)\s+[-–—|:]\s+", name.strip(), maxsplit=1) for name in named}
     firms: dict[str, set[str]] = {}
     for first, *rest in parts.values():
         firms.setdefault(first.casefold(), set()).update(rest)

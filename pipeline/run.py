@@ -38,6 +38,7 @@ from pipeline.months import last_day, month_before
 from pipeline.prepare import prepare, prepare_refused
 from pipeline.read import ledgers
 from pipeline.read.corrections import read_corrections, told_by_row
+from pipeline.read.files import label_of
 from pipeline.read.roster import read_roster
 from pipeline.report import board
 
@@ -546,7 +547,7 @@ def input_hashes(settings: Settings) -> dict[str, str]:
     for place in [*settings.inputs, *tables_given]:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.is_file() and not path.name.startswith("."):
-                name = str(path.relative_to(place.parent)).encode("utf-8", "replace").decode("utf-8")
+                name = label_of(str(path.relative_to(place.parent)))
                 again = 1
                 while name in found:
                     again += 1

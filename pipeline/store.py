@@ -182,14 +182,12 @@ def write_corrections(path: Path, corrections: pd.DataFrame) -> None:
         fresh.unlink(missing_ok=True)
 
 
-FORMULA = re.compile(r"(\s*[=+\-@]|[\t\r'])")  # what a spreadsheet may run, and the mark that keeps it from doing so
+FORMULA = re.compile(r"\s*[=+\-@]|[\t\r']")  # what a spreadsheet may run, and the mark that keeps it from doing so
 
 
 def write_rejected(folder: Path, rejected: pd.DataFrame) -> None:
     guarded = {
-        name: rejected[name].map(
-            lambda text: FORMULA.sub(r"'\1", text, count=1) if FORMULA.match(text) else text, na_action="ignore"
-        )
+        name: rejected[name].map(lambda text: f"'{text}" if FORMULA.match(text) else text, na_action="ignore")
         for name in ("file", "excerpt")
     }
     rejected.assign(**guarded).to_csv(

@@ -188,12 +188,12 @@ def packed(path, members, compression=zipfile.ZIP_DEFLATED):
 
 
 def test_a_member_of_an_archive_cannot_name_a_place_outside(tmp_path):
-    """../ and absolute names are labels and nothing else: the members are read, nothing is written anywhere."""
+    """Absolute names are labels and nothing else, names with ../ are passed over as hidden files are; nothing is written anywhere."""
     folder = tmp_path / "in"
     folder.mkdir()
     names = ("../../evil.csv", "/etc/evil.csv", "a/../../b.csv", "C:\\evil.csv")
     packed(folder / "x.zip", {name: [b"id,text\na,Kind nurses\n"] for name in names})
-    assert sum(len(batch.reviews) for batch in read([folder])) == len(names)
+    assert sum(len(batch.reviews) for batch in read([folder])) == 2
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "x.zip"]
 
 
@@ -273,10 +273,12 @@ def test_a_million_columns_are_refused(tmp_path):
     line = ",".join(f"c{at}" for at in range(1_000_000))
     (tmp_path / "wide.csv").write_text(f"text,{line}\nKind nurses,{',' * 999_999}\n")
     (tmp_path / "wide.jsonl").write_text(
-        json.dumps({"text": "Kind"} | dict.fromkeys(map(str, range(200_000)), 1)) + "\n"
+        json.dumps({"text": "Kind"} | dict.fromkeys(map(str, range(20_000)), 1)) + "\n"
     )
     start = time.process_time()
-    assert "columns are more than" in reason(tmp_path / "wide.csv")
+    (tmp_path / "row.csv").write_text(f"id,text\na,kind\nb,{',' * 999_999}\n")
+    assert "neither a table" in reason(tmp_path / "wide.csv")  # nothing but one line without an end is seen of it
+    assert "columns are more than" in reason(tmp_path / "row.csv")
     assert "columns are more than" in reason(tmp_path / "wide.jsonl")
     assert time.process_time() - start < 10
 

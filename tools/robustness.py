@@ -1,4 +1,7 @@
-"""make robustness: docs/robustness.md, what is tried against the program, how many times, and with what result."""
+"""make robustness: docs/robustness.md, what is tried against the program, how many times, and with what result.
+
+Arguments go to pytest: `-m "not slow"` leaves out what takes long, and the page says that it was not run.
+"""
 
 import re
 import subprocess
@@ -45,15 +48,15 @@ def lines(report: Path) -> list[str]:
     for file, title in FILES.items():
         known = says((PROJECT / "tests" / f"{file}.py").read_text(encoding="utf-8"))
         out += ["", f"## {title}", "", "| expectation | tried | in | result |", "|---|---|---|---|"]
-        for name, ran in cases.get(file, {}).items():
-            text, slow = known.get(name, (name, False))
+        for name, (text, slow) in known.items():
+            ran = cases.get(file, {}).get(name, [])
             many = (
                 "; ".join(dict.fromkeys(one for _, tried, _ in ran for one in tried))
-                or f"{len(ran)} case{'s' * (len(ran) > 1)}"
+                or f"{len(ran)} case{'s' * (len(ran) != 1)}"
             )
             results = sorted({result for result, _, _ in ran})
             out.append(
-                f"| {text.replace('|', chr(92) + '|')} | {many} | {'soak' if slow else 'test'} | {', '.join(results)} |"
+                f"| {text.replace('|', chr(92) + '|')} | {many} | {'soak' if slow else 'test'} | {', '.join(results) or 'not run here'} |"
             )
     return out
 
@@ -63,7 +66,15 @@ if __name__ == "__main__":
         report = Path(folder) / "report.xml"
         files = [f"tests/{name}.py" for name in FILES]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-m", "slow or not slow", f"--junitxml={report}", *files],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                *(sys.argv[1:] or ["-m", "slow or not slow"]),
+                f"--junitxml={report}",
+                *files,
+            ],
             cwd=PROJECT,
         )
         PAGE.write_text(HEAD + "\n".join(lines(report)) + "\n", encoding="utf-8")

@@ -89,12 +89,12 @@ def walk(paths: Iterable[Path]) -> Iterator[Blob]:
                 for file in found
                 if not any((above / "manifest.json").exists() for above in file.parents if path in above.parents)
             ]
-            labels = sorted((_label(file.relative_to(path).as_posix()), file) for file in found if file.is_file())
+            labels = sorted((label_of(file.relative_to(path).as_posix()), file) for file in found if file.is_file())
             blobs = [Blob(label, file, folder=path) for label, file in labels if not LITTER.search(label)]
             if not blobs:
                 raise InputError(f"{path}: the folder holds no files; put the exports there as they were downloaded")
         elif path.is_file():
-            blobs = [Blob(_label(path.name), path, folder=path.parent)]
+            blobs = [Blob(label_of(path.name), path, folder=path.parent)]
         elif path.exists():
             raise InputError(f"{path}: neither a file nor a folder; give the exports or the folder they lie in")
         else:
@@ -103,9 +103,12 @@ def walk(paths: Iterable[Path]) -> Iterator[Blob]:
             yield from _unpacked(blob)
 
 
-def _label(name: str) -> str:
-    """A file's name as text: what is no UTF-8 in it, as old systems leave it, becomes question marks."""
-    return name.encode("utf-8", "replace").decode("utf-8")
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def label_of(name: str) -> str:
+    """A file's name as text: what is no UTF-8 in it, as old systems leave it, and what cannot be seen become question marks."""
+    return UNSEEN.sub("?", name)
 
 
 def _unpacked(blob: Blob) -> Iterator[Blob]:
@@ -125,7 +128,7 @@ def _unpacked(blob: Blob) -> Iterator[Blob]:
     for name in names:
         if name not in seen:
             seen.add(name)
-            yield blob._replace(label=f"{blob.label}/{name}", member=name)
+            yield blob._replace(label=f"{blob.label}/{label_of(name)}", member=name)
     if not names:
         yield blob
 

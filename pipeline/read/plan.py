@@ -15,6 +15,7 @@ from pipeline.terms import Terms
 GUESS = {field: [Terms([term]) for term in terms] for field, terms in EXPORTS["guess"].items()}
 ASKS_PLACE = Terms(EXPORTS["words"]["asks_place"])
 ASKS_RATING = [Terms([term]) for term in EXPORTS["words"]["asks_rating"]]
+LONGEST = 1000  # letters of a heading that are looked at
 OTHER = re.compile(r"\bother\b.*\b(text|specify|describe)\b|^other\b", re.I)
 HEADING_WORDS = 5  # a heading of more words is a question
 LINKS = re.compile(r"https?://\S+")
@@ -297,7 +298,7 @@ def survey_plan(columns: Sequence[Column], survey: dict, said: Entry) -> Plan:
     opened = [
         column
         for column in asked
-        if column.name not in taken and is_open(column) and not OTHER.search(column.asked or column.name)
+        if column.name not in taken and is_open(column) and not OTHER.search((column.asked or column.name)[:LONGEST])
     ]
     opened = [column for column in opened if column.open or not is_rating_column(column)]
     answers = tuple(Answer(column.name, column.asked, column.key) for column in opened)

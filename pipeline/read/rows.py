@@ -378,7 +378,7 @@ def _titled(titles: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """Title and text, a line each; a title that is only the beginning of the text is not said twice."""
     found = np.empty(len(texts), dtype=object)
     for place, (title, text) in enumerate(zip(titles, texts, strict=True)):
-        start = re.sub(r"\s*(?:\.{3}|…)$", "", title.strip())
+        start = re.sub(r"(?<!\s)\s*(?:\.{3}|…)$", "", title.strip())
         said = (
             bool(start)
             and start.casefold() not in NO_COMMENT
