@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from pipeline import corrections, summary, tables
@@ -47,7 +48,10 @@ def write_workbook(told: Mapping, annotations: tables.Annotations, path: Path) -
     _corrections(paper, told, annotations, counted)
     _escalations(paper, told)
     _quality(paper, told)
-    book.close()
+    try:
+        book.close()
+    except FileCreateError as error:  # the disk's own words, so that they are told as of any other file
+        raise error.args[0] from None
 
 
 class _Paper:
