@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 MONTH  ?=
 MODEL  ?= default
+EXAMPLES ?= 2000
 monthly = $(if $(MONTH),--month $(MONTH))
 consent = $(if $(wildcard data/consents.csv),--consents data/consents.csv)
 roster  = $(if $(wildcard data/staff.csv),--staff data/staff.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-tools train-tools run report testimonials correct check test lint train card evaluate peers bench corpus docs pictures false-alarms clean
+.PHONY: help install test-tools train-tools run report testimonials correct check test soak fuzz robustness audit lint train card evaluate peers bench corpus docs pictures false-alarms clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -27,6 +28,10 @@ $(VENV)/.test-tools: $(VENV)/.installed
 
 $(VENV)/.train-tools: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	@touch $@
+
+$(VENV)/.audit-tools: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit]'
 	@touch $@
 
 $(VENV)/.bench-tools: $(VENV)/.installed
@@ -54,6 +59,18 @@ check: install  ## what of the last report is beyond its thresholds, for cron: m
 
 test: $(VENV)/.test-tools lint  ## every check that CI runs
 	$(BIN)/python -m pytest -q -n 2
+
+soak: $(VENV)/.test-tools  ## the checks that take long: runs killed at 200 moments, every pattern, the longest texts
+	$(BIN)/python -m pytest -q -m slow
+
+fuzz: $(VENV)/.test-tools  ## every reader and annotate on made-up input; EXAMPLES=20000 for longer
+	FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -q tests/test_fuzz.py tests/test_read_properties.py
+
+robustness: $(VENV)/.test-tools  ## docs/robustness.md: what is tried, how often, and with what result; an hour or so
+	$(BIN)/python tools/robustness.py
+
+audit: $(VENV)/.audit-tools  ## known vulnerabilities of the versions in constraints.txt; needs the network
+	$(BIN)/python tools/audit.py
 
 lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/ruff check .

@@ -38,6 +38,8 @@ FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 BREAK = re.compile(r"[ \t]*(?:<br\s*/?>|</(?:p|div|li)\s*>)[ \t]*\n?", re.I)
 TAG = re.compile(r"</?(?:br|p|div|span|b|i|em|strong|u|a|ul|ol|li|font|small|blockquote)(?:\s[^<>]*)?/?>", re.I)
+# What nobody types: a form feed, and marks that turn the direction of what follows, other people's words too.
+TURNING = re.compile(r"[\x0c\u202a-\u202e\u2066-\u2069]")
 # Nothing in it for ftfy to do: mojibake is two letters side by side that are not ASCII, or one that is not among these.
 SOUND = re.compile(
     r"[\t\n -%'-~]*(?:(?:[áéíóúüñÁÉÍÓÚÜÑ¿¡‘’“”–—…](?![^\x00-\x7f])|[\U0001f300-\U0001f64f\U0001f900-\U0001f9ff])[\t\n -%'-~]*)*"
@@ -71,7 +73,7 @@ def repair(text: str) -> str:
     text = _untagged(text)
     if "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text)):
         return text
-    return _untagged(ftfy.fix_text(text, REPAIR))
+    return TURNING.sub("", _untagged(ftfy.fix_text(text, REPAIR)))
 
 
 def _untagged(text: str) -> str:
@@ -160,7 +162,7 @@ def places(locations: pd.Series) -> pd.Series:
     "Harbor Clinics - Reno" becomes "Reno" where another source says "Reno", or where the same firm has another place too.
     """
     named = {name for name in values(locations) if name}
-    parts = {name: re.split(r"\s+[-–—|:]\s+", name.strip(), maxsplit=1) for name in named}
+    parts = {name: re.split(r"(?<!\s)\s+[-–—|:]\s+", name.strip(), maxsplit=1) for name in named}
     firms: dict[str, set[str]] = {}
     for first, *rest in parts.values():
         firms.setdefault(first.casefold(), set()).update(rest)

@@ -1,6 +1,7 @@
 """The command `reviews`: parse, call, print, exit. Heavy modules are imported by the command that needs them."""
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,18 +18,49 @@ class Fault(click.ClickException):
     exit_code = EXIT_FAULT
 
     def show(self, file=None):
-        click.echo(f"reviews: {self.format_message()}", err=True)
+        say(f"reviews: {self.format_message()}", err=True)
+
+
+def say(text, err: bool = False) -> None:
+    """A line for a person or a pipe. What files hold goes into it, and must not give orders to a terminal."""
+    from pipeline.wording import printable
+
+    click.echo(printable(str(text)), err=err)
 
 
 @contextmanager
 def faults_told():
-    """What a person can mend is told in a line, without a traceback and without a patient's words."""
+    """What a person can mend is told in a line, and what nobody foresaw with its place in the program: no traceback, since
+    the errors of libraries quote what they were given, and that may be a patient's words.
+    """
     from pipeline import faults
 
     try:
         yield
     except faults.Fault as error:
         raise Fault(str(error)) from None
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except MemoryError:
+        raise Fault("there is not enough memory; run with --workers 1 or fewer files; nothing was changed") from None
+    except Exception as error:
+        if os.environ.get("REVIEWS_TRACEBACK"):
+            raise
+        raise Fault(unforeseen(error)) from None
+
+
+def unforeseen(error: Exception) -> str:
+    """The kind of an error and where it came up, without its message."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(Path(__file__).parent)]
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(ours[-4:]))
+    why = f", {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+    return (
+        f"a fault of the program, please report it: {type(error).__name__}{why} at {places}; nothing was changed. "
+        "Set REVIEWS_TRACEBACK=1 to see all of it, which may quote a review"
+    )
 
 
 @contextmanager
@@ -131,30 +163,33 @@ closed_option = beside_option("closed", "What was done about reviews to act on, 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="clinic-reviews", prog_name="reviews")
-def main():
+@click.pass_context
+def main(context):
     """Read what patients write about TMS, ketamine and Spravato clinics.
 
     \b
     A month:  put the exports into data/raw, type `reviews run`, open data/processed/report/report.html.
     """
+    usual = os.umask(0o077)  # what is written on the way is for its owner alone too
+    context.call_on_close(lambda: os.umask(usual))
 
 
 def outcome_printed(outcome, out: Path) -> None:
     """What a run did, in lines that add up."""
-    click.echo(f"read        {outcome.read:>7,}")
-    click.echo(f"accepted    {outcome.accepted:>7,}")
-    click.echo(f"duplicates  {outcome.duplicates:>7,}")
-    click.echo(f"rejected    {outcome.rejected:>7,}" + (f"   see {out / 'rejected.csv'}" if outcome.rejected else ""))
-    click.echo(f"to act on   {outcome.escalations:>7,}   of {outcome.month}, at the top of the report")
+    say(f"read        {outcome.read:>7,}")
+    say(f"accepted    {outcome.accepted:>7,}")
+    say(f"duplicates  {outcome.duplicates:>7,}")
+    say(f"rejected    {outcome.rejected:>7,}" + (f"   see {out / 'rejected.csv'}" if outcome.rejected else ""))
+    say(f"to act on   {outcome.escalations:>7,}   of {outcome.month}, at the top of the report")
     for note in outcome.notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")
     for path in outcome.written:
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")
     page = out / "report" / "report.html"
     if page.exists():
-        click.echo(f"The report of {outcome.month}: {page}")
+        say(f"The report of {outcome.month}: {page}")
     else:
-        click.echo("No review has a date, so there is no month to report; give dates, or see reviews.parquet.")
+        say("No review has a date, so there is no month to report; give dates, or see reviews.parquet.")
 
 
 @main.command()
@@ -172,8 +207,6 @@ def outcome_printed(outcome, out: Path) -> None:
 @quiet_option
 def run(inputs, out, month, model_name, taxonomy, workers, quiet, **beside):
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
-    import os
-
     from pipeline.run import Settings
     from pipeline.run import run as run_all
 
@@ -205,8 +238,8 @@ def rewritten(out, month, quiet, page, beside):
             )
     if not quiet:
         for note in done.notes:
-            click.echo(f"note: {note}", err=True)
-        click.echo(out / "report" / page)
+            say(f"note: {note}", err=True)
+        say(out / "report" / page)
 
 
 @main.command()
@@ -254,25 +287,23 @@ def correct(file, out, corrections, dry_run, quiet):
     with faults_told():
         done = take_in(Settings((), out, Path(), corrections=corrections), file, dry_run)
     for line in done.stale:
-        click.echo(f"stale: {line}", err=True)
+        say(f"stale: {line}", err=True)
     if quiet:
         return
     for note in done.outcome.notes if done.outcome else ():
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     for change in done.changes:
         what, which = change.subject
         of = done.names.get(which, which.replace("_", " ")) if what == "theme" else which.replace("_", " ")
         told = " ".join(word for word in (what, of) if word)
-        click.echo(f"row {change.row:<5} {change.review_id}   {told}: {change.was} → {change.now}")
+        say(f"row {change.row:<5} {change.review_id}   {told}: {change.was} → {change.now}")
     n, reviews = len(done.changes), len({change.review_id for change in done.changes})
     if not n:
-        click.echo("Nothing to change: all of it stands already.")
+        say("Nothing to change: all of it stands already.")
     elif dry_run:
-        click.echo(f"{n} to change in {reviews} review(s); nothing was written.")
+        say(f"{n} to change in {reviews} review(s); nothing was written.")
     else:
-        click.echo(
-            f"{n} changed in {reviews} review(s), kept in {done.kept}; the report and the board are written anew."
-        )
+        say(f"{n} changed in {reviews} review(s), kept in {done.kept}; the report and the board are written anew.")
 
 
 @main.command()
@@ -290,11 +321,11 @@ def check(out, month, thresholds, quiet):
     with faults_told():
         done = hold(out, month, thresholds)
     for note in done.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     for finding in done.findings:
-        click.echo(finding)
+        say(finding)
     if not done.findings and not quiet:
-        click.echo(f"nothing to report: {done.month}")
+        say(f"nothing to report: {done.month}")
     if done.findings:
         sys.exit(EXIT_FAULT)
 
@@ -317,25 +348,25 @@ def annotate(inputs, output, model_name, taxonomy, staff, quiet):
 
     def note(message):
         if not quiet:
-            click.echo(f"note: {message}", err=True)
+            say(f"note: {message}", err=True)
 
     with faults_told(), standard_input_kept(inputs) as paths, progress_shown(quiet) as tell:
         lines = annotate_typed(paths, model_folder(model_name), taxonomy, staff, tell, note)
         if str(output) == "-":
             for line in lines:
-                click.echo(json.dumps(line, ensure_ascii=False))
+                say(json.dumps(line, ensure_ascii=False))
         else:
             written_privately(output, (json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
 def written_privately(path: Path, lines) -> None:
     """A file of words as typed, for its owner alone, whole or not at all."""
-    import os
-
     fresh = path.with_name(f".{path.name}.new")
     try:
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(path)
     except OSError as error:
         raise Fault(f"{path}: cannot be written ({error.strerror}); give another file with -o") from None
@@ -406,7 +437,7 @@ def evaluate(reviews, annotations, model_name, misses, floor, quiet):
         predicted = {
             row["id"]: row
             for row in annotate_typed(
-                [reviews], model_folder(model_name), None, note=lambda note: click.echo(f"note: {note}", err=True)
+                [reviews], model_folder(model_name), None, note=lambda note: say(f"note: {note}", err=True)
             )
         }
         figures = evaluation.measure(gold, predicted)
@@ -414,9 +445,7 @@ def evaluate(reviews, annotations, model_name, misses, floor, quiet):
         if not quiet:
             evaluation_printed(evaluation, gold, predicted, figures, read_jsonl(reviews), misses)
     for figure in below:
-        click.echo(
-            f"reviews: {figure.name} is {figure.value:.3f}, below the floor of {floors[figure.name]:.3f}", err=True
-        )
+        say(f"reviews: {figure.name} is {figure.value:.3f}, below the floor of {floors[figure.name]:.3f}", err=True)
     if below:
         sys.exit(EXIT_FAULT)
 
@@ -424,12 +453,12 @@ def evaluate(reviews, annotations, model_name, misses, floor, quiet):
 def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) -> None:
     """The figures as plain tables."""
     for figure in figures:
-        click.echo(f"{figure.name:28s} {figure.value:7.3f}   {figure.low:.3f}–{figure.high:.3f}")
+        say(f"{figure.name:28s} {figure.value:7.3f}   {figure.low:.3f}–{figure.high:.3f}")
     for name, error in evaluation.calibration(gold, predicted).items():
-        click.echo(f"{'calibration error':28s} {error:7.3f}   {name}")
-    click.echo("\ntheme             n  precision  recall     F1  sentiment right")
+        say(f"{'calibration error':28s} {error:7.3f}   {name}")
+    say("\ntheme             n  precision  recall     F1  sentiment right")
     for row in evaluation.theme_table(gold, predicted):
-        click.echo(
+        say(
             f"{row['theme']:14s} {row['n']:4d}  {row['precision']:9.3f}  {row['recall']:6.3f}  {row['f1']:5.3f}  {row['sentiment']:.3f}"
         )
     source = {row["id"]: row.get("source") or "unknown" for row in reviews}
@@ -438,15 +467,15 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
         ("language", lambda row: [row["language"]]),
         ("treatment", lambda row: [item["name"] for item in row["treatments"]] or ["not stated"]),
     ):
-        click.echo(f"\n{title:14s}    n  theme F1  theme with sentiment  overall")
+        say(f"\n{title:14s}    n  theme F1  theme with sentiment  overall")
         for name, group_figures in evaluation.by(gold, predicted, group).items():
             value = {figure.name: figure.value for figure in group_figures}
             n = sum(name in group(row) for row in gold)
-            click.echo(
+            say(
                 f"{name:14s} {n:4d}  {value['theme_f1']:8.3f}  {value['aspect_f1']:20.3f}  {value['overall_accuracy']:.3f}"
             )
     for row in evaluation.misses(gold, predicted)[:misses]:
-        click.echo(f"{row['id']:28s} {row['asked']:24s} marked {row['marked']!s:10s} read {row['read']}")
+        say(f"{row['id']:28s} {row['asked']:24s} marked {row['marked']!s:10s} read {row['read']}")
 
 
 @main.command()
@@ -471,7 +500,7 @@ def train(corpus, models, model_name, out, corrections, quiet):
     from pipeline.run import Settings, to_learn_from
     from pipeline.train import train as teach
 
-    tell = (lambda _message: None) if quiet else click.echo
+    tell = (lambda _message: None) if quiet else say
     with faults_told():
         corrected = None
         if corrections:

@@ -146,7 +146,9 @@ NO_PERSON = re.compile(
     r"\b(?:from|in|at|near|on|into|via|through|take|takes|took|accepts?|have|has|the|an?|this|old|new|real|"
     r"de|en|el|la|los|un|una|with my|called)[ \t]+\Z"
 )
-SPELLED = re.compile(r"@|dot|punto|arroba|\Wat\W", re.IGNORECASE)  # without one of these no text holds an e-mail address
+SPELLED = re.compile(
+    r"@|dot|punto|arroba|\Wat\W", re.IGNORECASE
+)  # without one of these no text holds an e-mail address
 DIGITS = re.compile(r"[0-9][0-9][0-9]")
 MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,4}){6}[0-9]|\+[0-9]")  # as many, and as close, as in any number of a phone
 INSIDE = re.compile(r"[A-ZÀ-Þ](?<=[\w,;&-] .)[^\W\d_A-ZÀ-Þ]{3,}(?![\w-])")  # capitalised within a sentence

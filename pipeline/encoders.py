@@ -7,6 +7,7 @@ Both take windows of reviews and give back vectors (windows, slots, width) and, 
 """
 
 import re
+import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.faults import Fault
 from pipeline.tables import REASONS, THEMES, TREATMENTS
 
 OUTCOME_THEMES = ("efficacy", "side_effects")
@@ -77,6 +79,19 @@ def padded(batch: Sequence[Window]) -> dict[str, np.ndarray]:
         "readable": readable,
         "mentioned": mentioned,
     }
+
+
+class ModelError(Fault):
+    """The model cannot be used; the message says why and what mends it."""
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, plain numbers. Anything else, a pickle above all, raises ModelError and is not loaded."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} holds something else than plain arrays; run make train to build it anew") from error
 
 
 def read_tokenizer(folder: Path):
@@ -168,8 +183,7 @@ class Lookup:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        with np.load(self.folder / "lookup.npz", allow_pickle=False) as arrays:
-            return {name: arrays[name].astype(np.float32) for name in arrays.files}
+        return {name: array.astype(np.float32) for name, array in read_arrays(self.folder / "lookup.npz").items()}
 
     @cached_property
     def vectors(self) -> np.ndarray:

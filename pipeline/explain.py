@@ -12,6 +12,7 @@ from pipeline.segment import clauses
 from pipeline.tables import TYPED, frame
 from pipeline.tag import off_topic
 from pipeline.taxonomy import Taxonomy
+from pipeline.wording import printable
 
 COLOUR = {
     "positive": "bold blue",
@@ -41,11 +42,11 @@ def highlighted(text: str, opinions) -> Text:
     for (start, end), rows in sorted(by_place.items()):
         if start < at:
             continue
-        shown.append(text[at:start])
-        shown.append(text[start:end], style=f"{COLOUR[rows[0].sentiment]} underline")
+        shown.append(printable(text[at:start]))
+        shown.append(printable(text[start:end]), style=f"{COLOUR[rows[0].sentiment]} underline")
         shown.append(" [" + ", ".join(f"{row.theme} {MARK[row.sentiment]}" for row in rows) + "]", style="dim")
         at = end
-    shown.append(text[at:])
+    shown.append(printable(text[at:]))
     return shown
 
 
@@ -54,7 +55,7 @@ def table_of(title: str, columns: list[str], rows) -> Table:
     for column in columns:
         table.add_column(column, header_style="dim", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
     return table
 
 
@@ -77,7 +78,9 @@ def explain(text: str, model: Model, taxonomy: Taxonomy, question: str | None = 
     ]
     if annotations.reviews["overall"].isna().iloc[0]:
         return Group(
-            *parts, Text(clean_text), Text("Not read: no words, or a language no model was taught.", style="bold")
+            *parts,
+            Text(printable(clean_text)),
+            Text("Not read: no words, or a language no model was taught.", style="bold"),
         )
     overall = review["overall"]
     parts.append(
@@ -94,7 +97,7 @@ def explain(text: str, model: Model, taxonomy: Taxonomy, question: str | None = 
             Text.assemble(
                 ("off topic     ", "dim"),
                 (stray.flag, "bold"),
-                f'  by {stray.found_by}: "{words}"; kept, without opinions',
+                f'  by {stray.found_by}: "{printable(words)}"; kept, without opinions',
             )
         )
     aspects = annotations.opinions[annotations.opinions["treatment"].isna()]
@@ -162,8 +165,8 @@ def inspection(found) -> Group:
         ("dates", found.dates),
         ("ratings", found.ratings),
     ]
-    parts = [Text(found.file, style="bold")]
-    parts += [Text.assemble((f"{name}: ", "dim"), value) for name, value in facts if value]
+    parts = [Text(printable(found.file), style="bold")]
+    parts += [Text.assemble((f"{name}: ", "dim"), printable(value)) for name, value in facts if value]
     parts.append(Text(_accounted(found.counts)))
     refused = [(reason, f"{count:,}") for reason, count in found.counts.items() if reason not in ("read", "reviews")]
     if refused:
@@ -173,7 +176,9 @@ def inspection(found) -> Group:
         parts.append(table_of("Columns that are read", ["column", "as"], used))
     unused = [name for name, meaning in found.columns if not meaning]
     if unused:
-        parts.append(Text.assemble((f"Columns that are not read ({len(unused)}): ", "dim"), ", ".join(unused)))
+        parts.append(
+            Text.assemble((f"Columns that are not read ({len(unused)}): ", "dim"), printable(", ".join(unused)))
+        )
     if len(found.first):
         names = ["row", "source", "location", "date", "rating", "question", "text"]
         rows = [[short(value) for value in row] for row in found.first[names].itertuples(index=False)]
@@ -186,7 +191,7 @@ def inspection(found) -> Group:
                 found.refused[["row", "reason"]].itertuples(index=False),
             )
         )
-    parts += [Text(f"note: {note}") for note in found.notes]
+    parts += [Text(printable(f"note: {note}")) for note in found.notes]
     if used:
         parts.append(
             Text("If something is wrong, say so in a sources.toml beside the file; docs/exports.md shows how.", "dim")

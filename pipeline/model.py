@@ -20,15 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.encoders import AT, ENCODERS, OUTCOME_THEMES
-from pipeline.faults import Fault
+from pipeline.encoders import AT, ENCODERS, OUTCOME_THEMES, ModelError, read_arrays
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 
 FORMAT = 2
-
-
-class ModelError(Fault):
-    """The model cannot be used; the message says why and what mends it."""
 
 
 class Reading(NamedTuple):
@@ -131,8 +126,7 @@ class Model:
 
     @cached_property
     def heads(self):
-        with np.load(self.folder / "heads.npz", allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return read_arrays(self.folder / "heads.npz")
 
     def judge(self, head, vectors):
         """Scores of one head: vectors (…, width) → (…, classes), or (…,) for a yes-or-no head."""

@@ -15,9 +15,12 @@ Text as typed lives in memory from `read` to `prepare` and is written nowhere.
 """
 
 import multiprocessing
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -29,11 +32,13 @@ from pipeline import clearance, corrections, read, report, store, summary, table
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, copied, fold_twins, key, places
 from pipeline.deidentify import reaches, typed_span
+from pipeline.faults import Fault
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
 from pipeline.prepare import prepare, prepare_refused
 from pipeline.read import ledgers
 from pipeline.read.corrections import read_corrections, told_by_row
+from pipeline.read.files import label_of
 from pipeline.read.roster import read_roster
 from pipeline.report import board
 
@@ -205,7 +210,13 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
 _worker: dict = {}
 
 
+class WorkerError(Fault):
+    """A worker was ended from outside; the message says what mends it."""
+
+
 def _start_worker(model_folder: Path, taxonomy_file: Path | None) -> None:
+    if parent := multiprocessing.parent_process():  # a worker whose run was killed would wait for work for ever
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
     _worker["model"], _worker["taxonomy"] = Model(model_folder), taxonomy.load(taxonomy_file)
 
 
@@ -232,7 +243,13 @@ def _each(parts: Sequence[pd.DataFrame], settings: Settings) -> Iterator[tables.
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(settings.workers, context, _start_worker, (settings.model, settings.taxonomy)) as pool:
-        yield from pool.map(_work, parts)
+        try:
+            yield from pool.map(_work, parts)
+        except BrokenProcessPool:
+            raise WorkerError(
+                "a worker process was killed, as it happens where memory runs out; nothing was changed. "
+                "Run it again, with --workers 1 if it comes again"
+            ) from None
 
 
 def annotate_typed(
@@ -335,9 +352,9 @@ def repairs(typed: str, repaired: str) -> list | None:
     """The stretches that repair left as they were, or None where it changed nothing. Slow: once a review, not once a span."""
     if typed == repaired:
         return None
-    from difflib import SequenceMatcher
+    from rapidfuzz.distance import Indel  # in bits, since difflib takes hours for a text of a hundred thousand letters
 
-    return SequenceMatcher(None, repaired, typed, autojunk=False).get_matching_blocks()
+    return Indel.opcodes(repaired, typed).as_matching_blocks()
 
 
 def unrepaired(blocks: list | None, typed: str, start: int, end: int) -> tuple[int, int]:
@@ -532,7 +549,7 @@ def input_hashes(settings: Settings) -> dict[str, str]:
     for place in [*settings.inputs, *tables_given]:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.is_file() and not path.name.startswith("."):
-                name = str(path.relative_to(place.parent))
+                name = label_of(str(path.relative_to(place.parent)))
                 again = 1
                 while name in found:
                     again += 1
@@ -654,7 +671,9 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     standing, stale = corrections.standing(offered, as_read.reviews)
     merged, changes = corrections.merge(kept, standing, as_read, told["model"]["version"])
     done = None
-    if (changes or (by_hand.any() and path == file)) and not dry_run:
+    hashes = store.read_manifest(settings.out)["inputs"]
+    behind = path.exists() and hashes.get(path.name) != sha256(path)  # as a kill between file and report leaves them
+    if (changes or behind or (by_hand.any() and path == file)) and not dry_run:
         store.write_corrections(path, merged)
         done = rewrite(settings._replace(corrections=path), taken=file)
     return Correction(changes, told["names"], vain_lines(file, stale), path, done)

@@ -173,6 +173,7 @@ def write_corrections(path: Path, corrections: pd.DataFrame) -> None:
             os.fsync(file.fileno())
         fresh.chmod(0o600)
         fresh.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written ({error.strerror}); name another file with --corrections"
@@ -181,8 +182,17 @@ def write_corrections(path: Path, corrections: pd.DataFrame) -> None:
         fresh.unlink(missing_ok=True)
 
 
+FORMULA = re.compile(r"\s*[=+\-@]|[\t\r']")  # what a spreadsheet may run, and the mark that keeps it from doing so
+
+
 def write_rejected(folder: Path, rejected: pd.DataFrame) -> None:
-    rejected.to_csv(folder / "rejected.csv", index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+    guarded = {
+        name: rejected[name].map(lambda text: f"'{text}" if FORMULA.match(text) else text, na_action="ignore")
+        for name in ("file", "excerpt")
+    }
+    rejected.assign(**guarded).to_csv(
+        folder / "rejected.csv", index=False, quoting=csv.QUOTE_MINIMAL, lineterminator="\n"
+    )
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:
@@ -224,9 +234,12 @@ def _annotations(folder: Path, out: Path) -> tables.Annotations:
 
 def read_rejected(folder: Path) -> pd.DataFrame:
     """The rows an earlier run refused."""
-    return tables.frame(
-        pd.read_csv(folder / "rejected.csv", dtype={"file": str, "reason": str, "excerpt": str}), tables.REJECTED
-    )
+    rejected = pd.read_csv(folder / "rejected.csv", dtype={"file": str, "reason": str, "excerpt": str})
+    typed = {
+        name: rejected[name].map(lambda text: text.removeprefix("'"), na_action="ignore")
+        for name in ("file", "excerpt")
+    }
+    return tables.frame(rejected.assign(**typed), tables.REJECTED)
 
 
 def read_manifest(folder: Path) -> dict:

@@ -24,6 +24,15 @@ SOURCE_NAMES = {
 NEAR = 2000  # characters on either side of a passage among which its sentence is looked for; none is longer as printed
 
 
+# What a terminal takes for an order, what turns the direction of a line, and what no file can hold.
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may be given it: what is no letter, blank or line end as \\u001b; JSON stays the same JSON."""
+    return UNPRINTABLE.sub(lambda letter: f"\\u{ord(letter[0]):04x}", text)
+
+
 def plural(number: int, what: str, many: str | None = None) -> str:
     """ "1 review", "2 reviews"; `many` where an s does not do it."""
     return f"{number} {what if number == 1 else many or what + 's'}"

@@ -48,3 +48,13 @@ def cost():
         return min(taken)
 
     return seconds
+
+
+@pytest.fixture
+def tried(record_property):
+    """tried(number, of what): how often something was tried, for docs/robustness.md (make robustness)."""
+
+    def tell(number, what):
+        record_property("tried", f"{number:,} {what}")
+
+    return tell

@@ -1,6 +1,7 @@
 """A model is plain data, and a wrong one is refused before any work is done."""
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.encoders import SLOTS
-from pipeline.model import JUDGED, Model, ModelError
+from pipeline.model import JUDGED, Model, ModelError, sha256
 from pipeline.tables import THEMES
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"
@@ -57,6 +58,45 @@ def test_a_broken_description_is_refused_in_a_line(copied):
     """model.json cut in half gives the mend."""
     (copied / "model.json").write_text('{"format": 1,')
     with pytest.raises(ModelError, match="cannot be read"):
+        Model(copied)
+
+
+class Attack:
+    """What runs when it is unpickled."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("ran-when-loaded"),))
+
+
+def as_pickle(path):
+    path.write_bytes(pickle.dumps({"parking/coef": Attack()}))
+
+
+def as_array_of_objects(path):
+    np.savez(path, **{"parking/coef": np.array([Attack()], dtype=object)})
+
+
+@pytest.mark.parametrize("put", [as_pickle, as_array_of_objects])
+@pytest.mark.parametrize(("name", "file"), [("default", "heads.npz"), ("fast", "heads.npz"), ("fast", "lookup.npz")])
+def test_a_pickle_put_in_place_is_not_loaded(tmp_path, monkeypatch, put, name, file):
+    """Even where its hash was written into model.json, so that nothing looks amiss: refused in a line, and nothing has run."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(shutil.copytree(SHIPPED.parent / name, tmp_path / name))
+    put(folder / file)
+    with pytest.raises(ModelError, match="is not the file"):
+        Model(folder)
+    about = json.loads((folder / "model.json").read_text())
+    changed(folder, sha256=about["sha256"] | {file: sha256(folder / file)})
+    with pytest.raises(ModelError, match="plain arrays"):
+        Model(folder).read(["Parking is bad."], [None], [{}])
+    assert not (tmp_path / "ran-when-loaded").exists()
+
+
+@pytest.mark.parametrize("names", [{"../../elsewhere.npz": "0"}, {"/etc/hostname": "0"}, {}])
+def test_a_model_names_no_file_but_its_own(copied, names):
+    """model.json cannot point at a file elsewhere, nor leave one out that is to be checked."""
+    changed(copied, sha256=names)
+    with pytest.raises(ModelError, match="half built"):
         Model(copied)
 
 

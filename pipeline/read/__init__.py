@@ -28,6 +28,7 @@ __all__ = ["Batch", "InputError", "Inspection", "Mapping", "inspect", "load_mapp
 
 PAGE = next(entry for entry in EXPORTS["other"] if entry["key"] == "page")
 SAMPLE_ROWS = 500  # rows from which the columns are understood; the order of dates and the scale of ratings are decided from all of them
+WIDEST = 16_384  # columns, as many as a spreadsheet has
 HEADER_WITHIN = 30  # rows in which the header is looked for, below titles
 
 
@@ -406,6 +407,7 @@ def _record_table(
             f"it holds no records that can be read; the first is {first.problem}" if first else "it holds no records"
         )
     columns = _columns_of(sample)
+    check_width(len(columns))
     plan = plan_for(columns, said, strict=True)
 
     def chunks(size: int, only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
@@ -419,6 +421,11 @@ def _record_table(
     return _decided(Table(label, plan, chunks, encoding, kind, tuple(column.name for column in columns)))
 
 
+def check_width(columns: int) -> None:
+    if columns > WIDEST:
+        raise Unreadable(f"{columns:,} columns are more than a spreadsheet has: export the reviews alone")
+
+
 def _grid_table(
     label: str, rows: Callable[[], Iterator[grid.Row]], said: Entry, encoding: str, delimiter: str
 ) -> Table:
@@ -427,6 +434,7 @@ def _grid_table(
     filled = [place for place, row in enumerate(start) if any(cell.strip() for cell in row.cells)]
     if not filled:
         raise Unreadable("it holds no rows: export it again")
+    check_width(max(len(row.cells) for row in start))
     notes = []
     for place in [place for place in filled if place < HEADER_WITHIN][:5]:
         survey = survey_header(start[place:])

@@ -14,7 +14,9 @@ from pipeline.faults import Fault
 
 HEAD = 1 << 18  # bytes that are looked at before a file is read
 DOCUMENT = "word/document.xml"  # where a .docx keeps its text
-LARGEST = 4 << 30  # bytes: what a member of an archive may unpack to
+LARGEST = 4 << 30  # bytes: what an archive or a workbook may unpack to
+SWOLLEN = 300  # times its size, from SWELLS on: text packs to a tenth, sheets of empty cells to a hundredth, nothing to a thousandth
+SWELLS = 50 << 20  # bytes
 # What systems leave about, and what explains a folder: not exports.
 LITTER = re.compile(
     r"(^|/)(\..*|__MACOSX(/.*)?|~\$.*|Thumbs\.db|desktop\.ini|sources\.toml|(README|LICEN[CS]E)(\.(md|txt|rst))?)$",
@@ -88,18 +90,26 @@ def walk(paths: Iterable[Path]) -> Iterator[Blob]:
                 for file in found
                 if not any((above / "manifest.json").exists() for above in file.parents if path in above.parents)
             ]
-            labels = sorted((file.relative_to(path).as_posix(), file) for file in found if file.is_file())
+            labels = sorted((label_of(file.relative_to(path).as_posix()), file) for file in found if file.is_file())
             blobs = [Blob(label, file, folder=path) for label, file in labels if not LITTER.search(label)]
             if not blobs:
                 raise InputError(f"{path}: the folder holds no files; put the exports there as they were downloaded")
         elif path.is_file():
-            blobs = [Blob(path.name, path, folder=path.parent)]
+            blobs = [Blob(label_of(path.name), path, folder=path.parent)]
         elif path.exists():
             raise InputError(f"{path}: neither a file nor a folder; give the exports or the folder they lie in")
         else:
             raise InputError(f"{path}: no such file or folder; check the spelling")
         for blob in blobs:
             yield from _unpacked(blob)
+
+
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def label_of(name: str) -> str:
+    """A file's name as text: what is no UTF-8 in it, as old systems leave it, and what cannot be seen become question marks."""
+    return UNSEEN.sub("?", name)
 
 
 def _unpacked(blob: Blob) -> Iterator[Blob]:
@@ -119,7 +129,7 @@ def _unpacked(blob: Blob) -> Iterator[Blob]:
     for name in names:
         if name not in seen:
             seen.add(name)
-            yield blob._replace(label=f"{blob.label}/{name}", member=name)
+            yield blob._replace(label=f"{blob.label}/{label_of(name)}", member=name)
     if not names:
         yield blob
 
@@ -179,6 +189,7 @@ def _zip(blob: Blob) -> str:
             names = {info.filename for info in infos}
     except (zipfile.BadZipFile, ValueError) as error:
         raise Unreadable("the archive is damaged or cut off: download it again") from error
+    check_unpacked(infos, blob.path.stat().st_size)
     if "xl/workbook.xml" in names:
         return "workbook"
     if DOCUMENT in names:
@@ -198,7 +209,13 @@ def check_member(blob: Blob) -> None:
         info = archive.getinfo(blob.member)
     if info.flag_bits & 1:
         raise Unreadable("the archive is protected by a password: unpack it and give the folder")
-    if info.file_size > LARGEST or (info.file_size > 50 << 20 and info.file_size > 2000 * max(info.compress_size, 1)):
+    check_unpacked([info], info.compress_size)
+
+
+def check_unpacked(infos: Iterable[zipfile.ZipInfo], packed: int) -> None:
+    """Raises Unreadable where the members of an archive, which itself has so many bytes, unpack to more than reviews can be."""
+    size = sum(info.file_size for info in infos)
+    if size > LARGEST or (size > SWELLS and size > SWOLLEN * packed):
         raise Unreadable("unpacks to far more than a file of reviews holds")
 
 

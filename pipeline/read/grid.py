@@ -3,13 +3,14 @@
 import csv
 import io
 import re
+import zipfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from itertools import islice
 from typing import NamedTuple
 
-from pipeline.read.files import LARGEST, Blob, Unreadable, text_of
+from pipeline.read.files import LARGEST, Blob, Unreadable, check_unpacked, text_of
 
 LINE_ENDS = ("\n", "\r")
 DELIMITERS = (",", "\t", ";", "|")
@@ -136,7 +137,10 @@ class _workbook:
         with self.blob.open() as stream:
             copy = io.BytesIO(stream.read(LARGEST))
         try:
+            check_unpacked(zipfile.ZipFile(copy).infolist(), len(copy.getbuffer()))
             self.book = load_workbook(copy, read_only=True, data_only=True)
+        except Unreadable:
+            raise
         except Exception as error:  # openpyxl lets through whatever its parsers raise on a damaged file
             raise Unreadable("the workbook is damaged: open it, save it again as .xlsx") from error
         return self.book

@@ -24,6 +24,7 @@ ASKS_WORDS, ASKS_CHOICE = Terms(EXPORTS["words"]["asks_words"]), Terms(EXPORTS["
 LISTED = re.compile(r"\.\d+(\.|$)")  # a value of a list inside a record: "comments.0.content"
 ASKS_PLACE = Terms(EXPORTS["words"]["asks_place"])
 ASKS_RATING = [Terms([term]) for term in EXPORTS["words"]["asks_rating"]]
+LONGEST = 1000  # letters of a heading that are looked at
 OTHER = re.compile(r"\bother\b.*\b(text|specify|describe)\b|^other\b", re.I)
 BY_HAND = next(entry for entry in EXPORTS["other"] if entry["key"] == "by_hand")
 HEADING_WORDS = 5  # a heading of more words is a question
@@ -312,7 +313,7 @@ def survey_plan(columns: Sequence[Column], survey: dict, said: Entry) -> Plan:
     opened = [
         column
         for column in asked
-        if column.name not in taken and is_open(column) and not OTHER.search(column.asked or column.name)
+        if column.name not in taken and is_open(column) and not OTHER.search((column.asked or column.name)[:LONGEST])
     ]
     opened = [column for column in opened if column.open or not is_rating_column(column)]
     answers = tuple(Answer(column.name, column.asked, column.key) for column in opened)

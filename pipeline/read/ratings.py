@@ -31,6 +31,7 @@ STARRED = re.compile(
 )
 GLYPHS = re.compile(r"[★⭐🌟*✭✩☆✰\s\ufe0f½]+")
 PERCENT = re.compile(r"(\d{1,3})(?:[.,]0+)?\s*%")
+LONGEST_LABEL = 200  # characters
 LABELLED = re.compile(r"(\d{1,3})\s*(?:[-–—:=.)(]\s*)+(\D+?)\)?|(\D+?)\s*[-–—:=(]\s*(\d{1,3})\)?")
 TO_TEN = re.compile(r"\b(?:0|1)\s*(?:-|–|to|and|through)\s*10\b|/\s*10\b|out of (?:10|ten)|\bnps\b|net promoter", re.I)
 TO_HUNDRED = re.compile(r"\b(?:0|1)\s*(?:-|–|to)\s*100\b|/\s*100\b|out of 100|percent|%", re.I)
@@ -100,10 +101,15 @@ def _steps(values: Collection[str]) -> tuple[tuple[str, int], ...]:
     return next(tuple(steps.items()) for count, steps in known.values() if count == best)
 
 
+def labelled(value: str) -> re.Match | None:
+    """A number and a label, "5 - Very good" or "Very good (5)"."""
+    return LABELLED.fullmatch(value) if len(value) <= LONGEST_LABEL else None
+
+
 def _worded(value: str) -> str:
     """The words of a value such as "5 - Very good" or "Very good!", without case."""
     value = value.strip().casefold()
-    if match := LABELLED.fullmatch(value):
+    if match := labelled(value):
         value = match[2] or match[3]
     return re.sub(r"\s+", " ", value.strip(" .!()"))
 
@@ -148,7 +154,7 @@ def read_rating(typed: str, scale: Scale = GIVEN["1-5"]) -> tuple[float | None, 
     steps = dict(scale.steps)
     if _worded(value) in steps:
         return float(steps[_worded(value)]), None
-    if match := LABELLED.fullmatch(value):
+    if match := labelled(value):
         return read_rating(match[1] or match[4], scale)
     if re.match(r"\d{4}-\d\d-\d\d", value):
         return None, "the rating cannot be read: it is a date, which Excel makes of 4/5"

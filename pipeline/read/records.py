@@ -25,6 +25,9 @@ def is_lines(blob: Blob) -> bool:
     """Whether a JSON text holds an object a line rather than one document."""
     with text_of(blob) as stream:
         head = stream.read(1 << 20)
+        if len(head) == 1 << 20 and "\n" not in head:  # a first line longer than that: what begins the next one tells
+            stream.readline()
+            return head.lstrip("\ufeff \t\r").startswith("{") and stream.readline(1 << 20).startswith("{")
         whole = not stream.read(1)
     text = head.lstrip("\ufeff \t\r\n")
     try:

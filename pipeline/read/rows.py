@@ -23,6 +23,8 @@ NO_COMMENT = set(WORDS["no_comment"])
 UNLESS_ASKED = set(WORDS["no_comment_unless_asked"])
 TOTALS = tuple(WORDS["totals"])
 SOURCES = {name: Terms(terms) for name, terms in EXPORTS["sources"].items()}
+# In a name, a place or a question nobody types these: orders to a terminal, marks that turn the direction of a line.
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 DAMAGED_ID = re.compile(r"\d(?:[.,]\d+)?E\+\d+|#+", re.I)
 
 
@@ -56,7 +58,12 @@ def rejected(file: str, refusals: list[Refusal]) -> pd.DataFrame:
 
 
 def excerpt_of(text: str) -> str:
-    return re.sub(r"\s+", " ", text[: 4 * EXCERPT]).strip()[:EXCERPT]
+    return re.sub(r"\s+", " ", visible(text[: 4 * EXCERPT])).strip()[:EXCERPT]
+
+
+def visible(value: str) -> str:
+    """The value without what cannot be seen."""
+    return value if value.isprintable() else UNSEEN.sub("", value)
 
 
 def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
@@ -122,6 +129,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
         text = _titled(first("title"), text)
     bare = _bare(text)
     refuse(_each(bare, plan.shape.unanswered.__contains__), "did not answer the question")
+    question = _mapped(question, visible)
     asked = _each(question, bool)
     nothing = _each(bare, NO_COMMENT.__contains__) | (_each(bare, UNLESS_ASKED.__contains__) & ~asked)
     stars = ~pd.isna(rating) | ~pd.isna(recommended)
@@ -133,7 +141,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
     typed = text
     text = np.where(nothing, "", text)
 
-    identity = first("id")
+    identity = _changed(first("id"), visible)
     damaged = _each(
         identity, lambda value: ("+" in value or "#" in value) and bool(DAMAGED_ID.fullmatch(value.strip()))
     )
@@ -145,7 +153,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
         identity = np.array(
             [f"{who}:{key}" if who and key else who for who, key in zip(identity, keys, strict=True)], dtype=object
         )
-    location = _mapped(first("location"), lambda value: place_of(value.strip(), plan.places) or None)
+    location = _mapped(first("location"), lambda value: place_of(visible(value).strip(), plan.places) or None)
     location = np.where(pd.isna(location), plan.location, location)
     kept = pd.isna(reason)
     shortened = _filled(cells[plan.cut]) if plan.cut in cells else np.zeros(n, dtype=bool)
@@ -374,7 +382,7 @@ def _titled(titles: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """Title and text, a line each; a title that is only the beginning of the text is not said twice."""
     found = np.empty(len(texts), dtype=object)
     for place, (title, text) in enumerate(zip(titles, texts, strict=True)):
-        start = re.sub(r"\s*(?:\.{3}|…)$", "", title.strip())
+        start = re.sub(r"(?<!\s)\s*(?:\.{3}|…)$", "", title.strip())
         said = (
             bool(start)
             and start.casefold() not in NO_COMMENT

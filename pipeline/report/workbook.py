@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from pipeline import corrections, summary, tables
@@ -35,6 +36,7 @@ def write_workbook(
             "strings_to_urls": False,
             "strings_to_numbers": False,
             "nan_inf_to_errors": False,
+            "tmpdir": str(path.parent),  # pieces of it lie there until it is whole, and go with the folder
         },
     )
     # the day after the month instead of the clock
@@ -50,7 +52,10 @@ def write_workbook(
     _corrections(paper, told, annotations, counted)
     _escalations(paper, told)
     _quality(paper, told)
-    book.close()
+    try:
+        book.close()
+    except FileCreateError as error:  # the disk's own words, so that they are told as of any other file
+        raise error.args[0] from None
 
 
 class _Paper:
