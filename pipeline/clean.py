@@ -71,8 +71,12 @@ FEWEST_WORDS = 4  # two people may both write "Great place!"
 def repair(text: str) -> str:
     """The text with machine damage undone; unchanged where there is none."""
     text = _untagged(text)
-    if "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text)):
-        return text
+    sound = "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text))
+    return text if sound else mended(text)
+
+
+def mended(text: str) -> str:
+    """The text as ftfy mends it, without the tags that come out of its entities and the marks that nobody types."""
     return TURNING.sub("", _untagged(ftfy.fix_text(text, REPAIR)))
 
 
