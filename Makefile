@@ -10,7 +10,7 @@ consent = $(if $(wildcard data/consents.csv),--consents data/consents.csv)
 roster  = $(if $(wildcard data/staff.csv),--staff data/staff.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-tools train-tools run report testimonials correct check test lint train card evaluate peers bench corpus docs pictures false-alarms clean
+.PHONY: help install test-tools train-tools run report testimonials correct check test soak lint train card evaluate peers bench corpus docs pictures false-alarms clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -54,6 +54,9 @@ check: install  ## what of the last report is beyond its thresholds, for cron: m
 
 test: $(VENV)/.test-tools lint  ## every check that CI runs
 	$(BIN)/python -m pytest -q -n 2
+
+soak: $(VENV)/.test-tools  ## the long tests: size, faults, bad input
+	$(BIN)/python -m pytest -q -m slow
 
 lint: $(VENV)/.test-tools  ## style, and imports that point one way
 	$(BIN)/ruff check .
