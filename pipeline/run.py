@@ -62,6 +62,7 @@ MARKS = (
     "copied text",
     "burst",
 )  # flags that a review has before it is annotated
+ROWS_READ = 1024  # rows of a file in memory at a time: long texts, split into words, are many times their size
 ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
@@ -157,7 +158,7 @@ def ingest(inputs: Iterable[Path], staged: Path, staff: Sequence[str] = (), prog
     """
     keys, refused, notes, rows = [], [], [], 0
     with store.writing(staged, tables.STAGED) as write:
-        for batch in read.read(list(inputs)):
+        for batch in read.read(list(inputs), rows_per_batch=ROWS_READ):
             rows += batch.read
             notes += batch.notes
             if len(batch.rejected):

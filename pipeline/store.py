@@ -25,7 +25,7 @@ from pipeline import tables
 from pipeline.faults import Fault
 
 FILES = tables.SCHEMAS
-ROW_GROUP = 8192  # rows of a Parquet file that are written, and read again, at once
+ROW_GROUP = 4096  # rows of a Parquet file that are written, and read again, at once
 MANIFEST = "manifest.json"
 AS_READ = "as_read"  # a folder of the same four tables: the reviews that people corrected, as the program read them
 

@@ -200,7 +200,7 @@ def peak(tmp_path, count, words):
 
 
 def test_memory_does_not_grow_with_the_texts(tmp_path):
-    """15,000 reviews more take less memory than half of their texts: 1 KB a row for what tells twins, and no more."""
+    """15,000 reviews more take less memory than half of their texts, 30 MB: what tells twins is kept of them."""
     few, many = peak(tmp_path, 5_000, 100), peak(tmp_path, 20_000, 100)
     assert many - few < 15, f"{few:.0f} MB, then {many:.0f} MB"
 
