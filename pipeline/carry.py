@@ -74,7 +74,7 @@ def earlier(out: Path, made: Mapping) -> Earlier | None:
         return None
     stored = {name: store.Stored(out / f"{name}.parquet") for name in store.FILES}
     reviews, *others = stored
-    ids = pa.concat_tables(stored[reviews].blocks(store.ROW_GROUP, ["review_id"]))["review_id"]
+    ids = stored[reviews].column("review_id")
     corrected = store.read_as_read(out)
     own = pc.invert(pc.is_in(ids, pa.array([] if corrected is None else corrected.reviews["review_id"], pa.string())))
     numbers = np.flatnonzero(own.to_numpy())
@@ -82,8 +82,8 @@ def earlier(out: Path, made: Mapping) -> Earlier | None:
     order = np.argsort(keys, kind="stable")
     first = {}
     for name in others:
-        rows = pa.concat_tables(stored[name].blocks(store.ROW_GROUP, ["review_id"]))["review_id"]
-        counts = np.bincount(pc.index_in(rows, ids).to_numpy(), minlength=len(ids))
+        rows = pc.index_in(stored[name].column("review_id"), ids)
+        counts = np.bincount(rows.to_numpy(), minlength=len(ids))
         first[name] = np.concatenate([[0], np.cumsum(counts)])
     return Earlier(stored, keys[order], numbers[order], first)
 

@@ -182,6 +182,9 @@ class Stored:
             group = self.file.read_row_group(at, columns)
             yield from (group[start : start + rows] for start in range(0, len(group), rows))
 
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self.file.read([name])[name]
+
     def take(self, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
         """The rows of some numbers, in the order of the numbers."""
         order = np.argsort(numbers, kind="stable")
