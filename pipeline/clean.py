@@ -8,9 +8,10 @@ import hashlib
 import math
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import groupby
 from typing import NamedTuple
 
 import ftfy
@@ -47,6 +48,7 @@ SOUND = re.compile(
 NEAR_DAYS = 2  # twins on two sites are posted within this many days of each other
 ALIKE = 92  # per cent of characters that agree, for twins whose wording differs by a slip (rapidfuzz ratio)
 COPIED_WORDS = 8  # so many words in a row are no stock phrase any more
+TEXTS_AT_ONCE = 20_000  # texts in memory while twins are told
 BURST_DAYS, BURST_LEAST, BURST_CHANCE = 3, 6, 0.01
 MOST_COMPARED = 50  # rows a row is compared with: a thousand "A Google User" of one day are not one person
 NOBODY = frozenset(
@@ -217,13 +219,6 @@ def clean(typed: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-# What fold_twins, copied and bursts look at: short values only, so that a table of them is small however many reviews there are.
-KEYS = (
-    *("review_id", "own_id", "source", "location", "file", "date", "date_precision", "edited_at", "rating", "question"),
-    *("words", "words_key", "author_key"),
-)
-
-
 def fold_twins(table: pd.DataFrame, texts_of: Callable[[list], list[str]] | None = None) -> pd.Series:
     """For every row (unique index), the index of the row it is a twin of, or <NA> where it stands for itself.
 
@@ -232,8 +227,8 @@ def fold_twins(table: pd.DataFrame, texts_of: Callable[[list], list[str]] | None
     source where an author is not named; near-identical words by one author within two days. Answers to different
     questions and different stars are never twins, nor are star-only rows but by id.
 
-    `table`: KEYS. `texts_of`: the texts of the rows of some index labels, asked only for rows that one author wrote
-    within two days; without it, they are table["text"].
+    `table`: tables.KEYS. `texts_of`: the texts of the rows of some index labels, asked only for rows that one author
+    wrote within two days, author by author, about TEXTS_AT_ONCE together; without it, they are table["text"].
     """
     from rapidfuzz.fuzz import ratio
 
@@ -251,9 +246,7 @@ def fold_twins(table: pd.DataFrame, texts_of: Callable[[list], list[str]] | None
     }
     day = [None if np.isnat(date) else int(date.astype(int)) for date in days[some]]
     labels = table.index[some].tolist()
-    written = [labels[place] for place in one_author]
-    said = values(table["text"].loc[written]) if texts_of is None else texts_of(written)
-    text = dict(zip(one_author, said, strict=True))
+    texts_of = texts_of or (lambda written: values(table["text"].loc[written]))
     stands: dict[int, int] = {}
 
     def agree(name, one, other):
@@ -296,7 +289,7 @@ def fold_twins(table: pd.DataFrame, texts_of: Callable[[list], list[str]] | None
             if earlier is not None:
                 stands[later] = earlier
 
-    for group in _groups(one_author, of["author_key"]):
+    for group, text in _with_texts(_groups(one_author, of["author_key"]), labels, texts_of):
         group = sorted((place for place in group if place not in stands), key=lambda place: day[place])
         for position, later in enumerate(group[1:], 1):
             for earlier in reversed(group[max(0, position - MOST_COMPARED) : position]):
@@ -322,6 +315,18 @@ def _groups(places: list[int], *columns: list) -> list[list[int]]:
     for place in places:
         found.setdefault(tuple(column[place] for column in columns), []).append(place)
     return list(found.values())
+
+
+def _with_texts(
+    groups: list[list[int]], labels: list, texts_of: Callable
+) -> Iterator[tuple[list[int], dict[int, str]]]:
+    """Each group with the text of every place in it: those of many small groups are fetched together."""
+    ends = np.cumsum([len(group) for group in groups])
+    for _, several in groupby(zip(groups, (ends // TEXTS_AT_ONCE).tolist(), strict=True), key=lambda pair: pair[1]):
+        some = [group for group, _ in several]
+        places = [place for group in some for place in group]
+        text = dict(zip(places, texts_of([labels[place] for place in places]), strict=True))
+        yield from ((group, text) for group in some)
 
 
 def _shared(table: pd.DataFrame, by: list[str], among: np.ndarray) -> np.ndarray:

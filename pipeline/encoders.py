@@ -11,6 +11,7 @@ import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -159,6 +160,16 @@ class Transformer:
         return np.concatenate([vectors for vectors, _ in seen]), [weights[0] for _, weights in seen]
 
 
+def by_window(rows: np.ndarray, by: np.ndarray, ends: Sequence[int]) -> np.ndarray:
+    """rows @ by, a window at a time. A product of many rows is rounded by how many there are, so that the last digit of a
+    review's scores would depend on its neighbours: on the size of a batch, and on what else is read.
+    """
+    found = np.zeros((len(rows), by.shape[1]), np.float32)
+    for start, end in pairwise(ends):
+        np.matmul(rows[start:end], by, out=found[start:end])
+    return found
+
+
 class Lookup:
     """A vector per word, two layers that each see a word and the ones beside it, and the slots' attentions.
 
@@ -193,8 +204,6 @@ class Lookup:
     def row(self, word: str) -> int:
         """Where a word's vector stands: the mean of its pieces."""
         if word not in self.known:
-            if len(self.known) >= self.MOST_WORDS:
-                self.known.clear()
             at = len(self.known) + 1
             if at == len(self.vectors):
                 self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
@@ -231,18 +240,21 @@ class Lookup:
     def encode(self, items: Sequence[Window]) -> tuple[np.ndarray, list[np.ndarray]]:
         """All windows as one line of words with a blank between them."""
         arrays = self.arrays
-        line = [0]
+        if len(self.known) >= self.MOST_WORDS:  # here, and not amid a line whose words stand in the vectors already
+            self.known.clear()
+        line, ends = [0], [1]
         for window in items:
             line += [self.row(word) for word in window.ids]
             line.append(0)
+            ends.append(len(line))
         line = np.array(line)
         word = line > 0
         states = said = self.vectors[line]
         for near, bias in zip(arrays["near"], arrays["near_bias"], strict=True):
             beside = np.concatenate([np.roll(states, 1, axis=0), states, np.roll(states, -1, axis=0)], axis=1)
-            states = np.maximum(beside @ near + bias, 0) * word[:, None]
+            states = np.maximum(by_window(beside, near, ends) + bias, 0) * word[:, None]
         states = np.concatenate([said, states], axis=1)
-        scores = states @ arrays["look"]
+        scores = by_window(states, arrays["look"], ends)
         pooled, weights, start = np.zeros((len(items), len(SLOTS), states.shape[1]), np.float32), [], 1
         for at, window in enumerate(items):
             end = start + len(window.ids)

@@ -129,8 +129,9 @@ class Model:
         return read_arrays(self.folder / "heads.npz")
 
     def judge(self, head, vectors):
-        """Scores of one head: vectors (…, width) → (…, classes), or (…,) for a yes-or-no head."""
-        scores = vectors @ self.heads[f"{head}/coef"].T + self.heads[f"{head}/intercept"]
+        """Scores of one head: vectors (…, width) → (…, classes), or (…,) for a yes-or-no head. einsum and not @, which rounds
+        by how many rows there are: see encoders.by_window."""
+        scores = np.einsum("...k,ck->...c", vectors, self.heads[f"{head}/coef"]) + self.heads[f"{head}/intercept"]
         return scores[..., 0] if scores.shape[-1] == 1 else scores
 
     def read(self, texts, questions, mentions) -> Reading:

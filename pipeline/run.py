@@ -3,7 +3,7 @@
     read        files              → typed reviews, refused rows        pipeline/read/
     prepare     typed reviews      → repaired text, language, keys,     pipeline/prepare.py (clean, deidentify)
                                      no identifiers
-    fold        keys               → which review is a twin of which    pipeline/clean.py
+    fold        keys of all        → which review is a twin of which    pipeline/clean.py
     annotate    de-identified text → opinions, mentions, escalations    pipeline/annotate.py (segment, tag, model)
     correct     annotations        → annotations as people corrected    pipeline/corrections.py
     summarise   annotations        → Summary of a month                 pipeline/summary/
@@ -11,24 +11,30 @@
     clear       annotations        → candidate quotes and their status  pipeline/testimonials.py, pipeline/clearance/
     store       everything         → the output folder, all or nothing  pipeline/store.py
 
-Text as typed lives in memory from `read` to `prepare` and is written nowhere.
+Text as typed lives in memory from `read` to `prepare`, a batch at a time, and is written nowhere. De-identified reviews
+wait on the disk, in the run's own folder, until all are read; in memory are the short values that tell twins (tables.KEYS).
+Then they are annotated part by part, and every part is written as it comes.
 """
 
 import multiprocessing
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline import carry, clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline import check as checks
-from pipeline import clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, copied, fold_twins, key, places
 from pipeline.deidentify import reaches, typed_span
@@ -54,6 +60,14 @@ THE_REST = {
     "changes": "mend those first",
     "closed": "the report lists them",
 }
+MARKS = (
+    "translated",
+    "truncated",
+    "repaired",
+    "copied text",
+    "burst",
+)  # flags that a review has before it is annotated
+ROWS_READ = 1024  # rows of a file in memory at a time: long texts, split into words, are many times their size
 ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
@@ -86,12 +100,25 @@ Vain = tuple[list[int], str]  # rows of a table kept by hand that have no effect
 
 
 class Ingested(NamedTuple):
-    """Everything read: one row per review (de-identified, `duplicate_of` set), one per refused row, and what to tell."""
+    """Everything read: `staged` (STAGED, on the disk) and `across` (ACROSS), one row per review each, in the order read; one
+    row per refused row; and what to tell."""
 
-    reviews: pd.DataFrame
+    staged: store.Stored
+    across: pa.Table
     rejected: pd.DataFrame
     notes: list[str]
     read: int
+
+    def blocks(self) -> Iterator[pa.Table]:
+        """All reviews in their order, ROWS_PER_BATCH or fewer at once."""
+        done = 0
+        for block in self.staged.blocks(ROWS_PER_BATCH):
+            yield beside(block, self.across[done : done + len(block)])
+            done += len(block)
+
+    def some(self, numbers: np.ndarray) -> pa.Table:
+        """The reviews of some row numbers."""
+        return beside(self.staged.take(numbers, tables.STAGED.names), self.across.take(numbers))
 
 
 class Correction(NamedTuple):
@@ -129,49 +156,70 @@ def quiet(_step: str, _done: int, _of: int | None) -> None:
     """No progress shown."""
 
 
-def ingest(inputs: Iterable[Path], staff: Sequence[str] = (), progress: Progress = quiet) -> Ingested:
-    """files → reviews without identifiers, twins folded, and every refused row with its reason. `staff`: names that stay."""
-    kept, refused, notes, rows = [], [], [], 0
-    for batch in read.read(list(inputs)):
-        rows += batch.read
-        notes += batch.notes
-        refused.append(prepare_refused(batch.rejected, staff))
-        if len(batch.reviews):
-            kept.append(prepare(batch.reviews, staff).reviews)
-        progress("read", rows, None)
+def ingest(inputs: Iterable[Path], staged: Path, staff: Sequence[str] = (), progress: Progress = quiet) -> Ingested:
+    """files → reviews without identifiers in the file `staged`, twins folded, and every refused row with its reason.
+
+    `staff`: names that stay.
+    """
+    keys, refused, notes, rows = [], [], [], 0
+    with store.writing(staged, tables.STAGED) as write:
+        for batch in read.read(list(inputs), rows_per_batch=ROWS_READ):
+            rows += batch.read
+            notes += batch.notes
+            if len(batch.rejected):
+                refused.append(prepare_refused(batch.rejected, staff))
+            if len(batch.reviews):
+                reviews = prepare(batch.reviews, staff).reviews
+                write(tables.arrow(reviews, tables.STAGED))
+                keys.append(tables.arrow(reviews, tables.KEYS))
+            progress("read", rows, None)
     rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REJECTED)
-    if not kept:
+    if not keys:
         raise read.InputError(nothing_read(rejected))
-    reviews = pd.concat(kept, ignore_index=True)
-    reviews = reviews.assign(**across(reviews))
-    assert len(reviews) + len(rejected) == rows, "every row read is a review or a refused row"
-    assert reviews["review_id"].is_unique, "no two rows share an id"
-    return Ingested(reviews, rejected, notes, rows)
+    waiting = store.Stored(staged)
+    known = tables.pandas(pa.concat_tables(keys))
+    keys.clear()
+    told = across(known, lambda numbers: waiting.take(np.array(numbers), ["text"])["text"].to_pylist())
+    assert len(waiting) + len(rejected) == rows, "every row read is a review or a refused row"
+    assert pc.count_distinct(told["review_id"]).as_py() == len(told), "no two rows share an id"
+    return Ingested(waiting, told, rejected, notes, rows)
 
 
-def across(reviews: pd.DataFrame) -> dict[str, object]:
-    """The columns for which all reviews must be seen: place, id, twins, flags. Texts are looked at where fold_twins must."""
+def across(reviews: pd.DataFrame, texts_of: Callable[[list[int]], list[str]]) -> pa.Table:
+    """The columns for which all reviews must be seen (ACROSS): place, id, twins, flags. `reviews`: KEYS, numbered from 0;
+    `texts_of`: the texts of some numbers, asked for where fold_twins must."""
     located = places(reviews["location"])
-    twin_of = fold_twins(reviews)
+    twin_of = fold_twins(reviews, texts_of)
     ids = unique_ids(reviews["review_id"], twin_of)
     duplicate_of = {label: ids[survivor] for label, survivor in twin_of[twin_of.notna()].items()}
     twins: dict[str, list[str]] = {}
     for label, survivor in duplicate_of.items():
         twins.setdefault(survivor, []).append(ids[label])
-    marks = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
-    marks["copied text"] = copied(reviews, twin_of)
-    marks["burst"] = bursts(reviews.assign(location=located), twin_of)
-    flags = [[] for _ in range(len(reviews))]
-    for name, marked in marks.items():
-        for place in marked.to_numpy(dtype=bool).nonzero()[0]:
-            flags[place].append(name)
-    return {
-        "location": located,
-        "review_id": ids,
-        "duplicate_of": [duplicate_of.get(label) for label in reviews.index],
-        "twins": [twins.get(review_id, []) for review_id in ids],
-        "flags": flags,
-    }
+    marked = {name: reviews[name].fillna(False) for name in ("translated", "truncated", "repaired")}
+    marked["copied text"] = copied(reviews, twin_of)
+    marked["burst"] = bursts(reviews.assign(location=located), twin_of)
+    none: list[str] = []  # one for all that have no twin or flag
+    flags = [none] * len(reviews)
+    for name in MARKS:
+        for place in marked[name].to_numpy(dtype=bool).nonzero()[0]:
+            flags[place] = [*flags[place], name]
+    return pa.table(
+        {
+            "review_id": ids.tolist(),
+            "location": pa.array(located, pa.string(), from_pandas=True),
+            "duplicate_of": [duplicate_of.get(label) for label in reviews.index],
+            "twins": [twins.get(review_id, none) for review_id in ids],
+            "flags": flags,
+        },
+        schema=tables.ACROSS,
+    )
+
+
+def beside(staged: pa.Table, across: pa.Table) -> pa.Table:
+    """Reviews as they are annotated: the columns of both, in the order of REVIEWS."""
+    columns = {name: (across if name in tables.ACROSS.names else staged) for name in tables.REVIEWS.names}
+    known = {*tables.ACROSS.names, *tables.STAGED.names}
+    return pa.table({name: table[name] for name, table in columns.items() if name in known})
 
 
 def refusal(row) -> str:
@@ -220,31 +268,86 @@ def _start_worker(model_folder: Path, taxonomy_file: Path | None) -> None:
     _worker["model"], _worker["taxonomy"] = Model(model_folder), taxonomy.load(taxonomy_file)
 
 
-def _work(reviews: pd.DataFrame) -> tables.Annotations:
-    return annotate_batch(reviews, _worker["model"], _worker["taxonomy"])
+def _work(part: pa.Table) -> tables.Annotations:
+    found = annotate_batch(tables.pandas(part), _worker["model"], _worker["taxonomy"])
+    return tables.Annotations(*map(tables.arrow, found, tables.SCHEMAS.values()))
 
 
-def annotate(reviews: pd.DataFrame, settings: Settings, progress: Progress = quiet) -> tables.Annotations:
-    """Every review annotated, in the order given, by as many processes as asked."""
-    parts = [reviews.iloc[at : at + ROWS_PER_BATCH] for at in range(0, len(reviews), ROWS_PER_BATCH)] or [reviews]
-    done, annotated = 0, []
-    for part in _each(parts, settings):
-        annotated.append(part)
-        done += len(part.reviews)
-        progress("annotate", done, len(reviews))
-    return tables.Annotations(*(pd.concat(column, ignore_index=True) for column in zip(*annotated, strict=True)))
+def annotate(
+    ingested: Ingested,
+    settings: Settings,
+    progress: Progress = quiet,
+    corrected: tables.Annotations | None = None,
+    earlier: carry.Earlier | None = None,
+) -> Iterator[tables.Annotations]:
+    """Every review annotated, in the order read, part by part (Arrow's tables), by as many processes as asked.
+
+    `corrected`: reviews that people put right, as they are to stand. `earlier`: see carry.
+    """
+    done, reviews = 0, len(ingested.across)
+    workers = settings.workers if reviews > ROWS_PER_BATCH else 1
+    there = deque()  # of every part in work: the ids of its block, and the rows that need no work
+
+    def to_read():
+        for block in ingested.blocks():
+            ids, known = block["review_id"].combine_chunks(), []
+            if corrected and len(corrected.reviews):
+                known.append(
+                    tables.Annotations(*(table.filter(pc.is_in(table["review_id"], ids)) for table in corrected))
+                )
+                block = block.filter(pc.invert(pc.is_in(block["review_id"], known[0].reviews["review_id"])))
+            if earlier:
+                mask, taken = carry.taken_over(block, earlier, MARKS)
+                known.append(taken)
+                block = block.filter(~mask)
+            there.append((ids, known))
+            yield block
+
+    for part in _each(to_read(), settings._replace(workers=workers)):
+        ids, known = there.popleft()
+        yield in_order(ids, [part, *known])
+        done += len(ids)
+        progress("annotate", done, reviews)
 
 
-def _each(parts: Sequence[pd.DataFrame], settings: Settings) -> Iterator[tables.Annotations]:
-    """The seam between one process and many: `annotate_batch` on every part, results in the order of the parts."""
-    if settings.workers <= 1 or len(parts) == 1:
+def in_order(ids: pa.Array, parts: Sequence[tables.Annotations]) -> tables.Annotations:
+    """Some parts, each in the order of `ids`, as one."""
+
+    def ordered(several):
+        whole = pa.concat_tables(several)
+        return whole.take(np.argsort(pc.index_in(whole["review_id"], ids).to_numpy(), kind="stable"))
+
+    return tables.Annotations(*map(ordered, zip(*parts, strict=True))) if len(parts) > 1 else parts[0]
+
+
+def read_first(ingested: Ingested, ids: Collection[str], settings: Settings) -> tables.Annotations:
+    """What the program reads of some reviews. Read alone they read the same as among all."""
+    numbers = np.flatnonzero(pc.is_in(ingested.across["review_id"], pa.array(ids, pa.string())).to_numpy())
+    parts = [ingested.some(numbers[at : at + ROWS_PER_BATCH]) for at in range(0, len(numbers), ROWS_PER_BATCH)]
+    found = list(_each(parts, settings._replace(workers=1))) if parts else []
+    empty = tables.Annotations(*(schema.empty_table() for schema in tables.SCHEMAS.values()))
+    return tables.Annotations(
+        *(tables.pandas(pa.concat_tables(several)) for several in zip(empty, *found, strict=True))
+    )
+
+
+def _each(parts: Iterable[pa.Table], settings: Settings) -> Iterator[tables.Annotations]:
+    """The seam between one process and many: `annotate_batch` on every part, results in the order of the parts, of which few
+    are held at once."""
+    if settings.workers <= 1:
         _start_worker(settings.model, settings.taxonomy)
         yield from map(_work, parts)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(settings.workers, context, _start_worker, (settings.model, settings.taxonomy)) as pool:
+        ahead = deque()
         try:
-            yield from pool.map(_work, parts)
+            for part in parts:
+                ahead.append(pool.submit(_work, part))
+                if len(ahead) > 2 * settings.workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
         except BrokenProcessPool:
             raise WorkerError(
                 "a worker process was killed, as it happens where memory runs out; nothing was changed. "
@@ -440,14 +543,18 @@ def kept_corrections(path: Path | None, names: Mapping[str, str]) -> pd.DataFram
     return kept
 
 
-def settled(kept: Kept, reviews: pd.DataFrame, told: Mapping) -> tuple[Kept, dict[str, list[Vain]]]:
-    """What is kept as far as these reviews bear it out (corrections that stand, changes in clinics as they are named here),
+def settled(
+    kept: Kept, reviews: pd.DataFrame, locations: pd.Series, told: Mapping
+) -> tuple[Kept, dict[str, list[Vain]]]:
+    """What is kept as far as the reviews bear it out (corrections that stand, changes in clinics as they are named there),
     and by table what is in vain. Which closings are is known with the Summary: see write_outputs.
+
+    `reviews`: REVIEWS, those that corrections name at least. `locations`: of all.
     """
     standing, stale = corrections.standing(kept.corrections, reviews)
     changes, unplaced = kept.changes, []
     if changes is not None:
-        places = {place for place in tables.values(reviews["location"]) if place}
+        places = {place for place in tables.values(locations.drop_duplicates()) if place}
         changes, unplaced = ledgers.settled(changes, places, Path(told["changes"]))
     return Kept(standing, changes, kept.closed), {"corrections": stale, "changes": unplaced}
 
@@ -564,10 +671,22 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     words = taxonomy.load(settings.taxonomy)
     told = told_of(model, settings)
     kept = read_kept(told)
+    made = carry.made_by(model, words)
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
-        ingested = ingest(settings.inputs, read_roster(settings.staff) if settings.staff else (), progress)
-        kept, vain = settled(kept, ingested.reviews, told)
-        annotations, as_read = corrected(annotate(ingested.reviews, settings, progress), kept.corrections)
+        staged = folder / "staged.parquet"
+        ingested = ingest(settings.inputs, staged, read_roster(settings.staff) if settings.staff else (), progress)
+        named = pc.is_in(ingested.across["review_id"], pa.array(kept.corrections["review_id"], pa.string()))
+        named = tables.pandas(ingested.some(np.flatnonzero(named.to_numpy())))
+        kept, vain = settled(kept, named, tables.pandas(ingested.across.select(["location"]))["location"], told)
+        ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
+        as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
+        right = corrections.apply(as_read, kept.corrections)
+        right = tables.Annotations(*map(tables.arrow, right, tables.SCHEMAS.values()))
+        earlier = carry.earlier(settings.out, made)
+        store.write_parts(folder, annotate(ingested, settings, progress, right, earlier))
+        store.write_as_read(folder, as_read)
+        staged.unlink()
+        annotations = store.read_tables(folder, settings.out)
         duplicates = int(annotations.reviews["duplicate_of"].notna().sum())
         counts = {
             "read": ingested.read,
@@ -577,8 +696,6 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         }
         month = month_of_report(annotations.reviews, settings.month)
         edited = edited_kept(settings.out, folder)
-        store.write_annotations(folder, annotations)
-        store.write_as_read(folder, as_read)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
         vain["closed"] = write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
@@ -588,16 +705,14 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
                 "version": version("clinic-reviews"),
                 "model": {"name": settings.model.name, "sha256": model.about["sha256"]},
                 "taxonomy": words.fingerprint,
+                "made_by": made,
+                "tables": carry.table_hashes(folder),
                 "inputs": input_hashes(settings),
                 "told": told,
                 "counts": counts,
                 "month": month,
                 "workbook": workbook_hash(folder),
                 "notes": ingested.notes,
-                "libraries": {
-                    name: version(name)
-                    for name in ("pandas", "pyarrow", "scikit-learn", "onnxruntime", "tokenizers", "ftfy")
-                },
             },
         )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -614,7 +729,7 @@ def rewrite(settings: Settings, only: str | None = None, taken: Path | None = No
         manifest = store.read_manifest(settings.out)
         told = manifest["told"] | given(settings)
         as_read = read_as_read(settings.out)
-        kept, vain = settled(read_kept(told), as_read.reviews, told)
+        kept, vain = settled(read_kept(told), as_read.reviews, as_read.reviews["location"], told)
         annotations, before = corrected(as_read, kept.corrections)
         edited = edited_kept(settings.out, folder, taken)
         rejected = store.read_rejected(settings.out)
@@ -623,7 +738,13 @@ def rewrite(settings: Settings, only: str | None = None, taken: Path | None = No
         month = month_of_report(annotations.reviews, settings.month or manifest["month"])
         vain["closed"] = write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
         hashes = {Path(told[name]).name: sha256(Path(told[name])) for name in KEPT if told.get(name)}
-        fresh = {"month": month, "told": told, "inputs": manifest["inputs"] | hashes, "workbook": workbook_hash(folder)}
+        fresh = {
+            "month": month,
+            "told": told,
+            "inputs": manifest["inputs"] | hashes,
+            "workbook": workbook_hash(folder),
+            "tables": carry.table_hashes(folder),
+        }
         store.write_manifest(folder, manifest | fresh)
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     notes = in_vain(vain, told) + edited
@@ -636,7 +757,7 @@ def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[
     The texts are those of the output, de-identified: nothing is kept beside, so that a review taken out of the raw files
     is out of the training with the next run.
     """
-    reviews = store.read_annotations(settings.out).reviews
+    reviews = store.read_reviews(settings.out, tables.REVIEWS.names)
     kept = kept_corrections(settings.corrections, store.read_manifest(settings.out)["told"]["names"])
     standing, stale = corrections.standing(kept, reviews)
     return reviews, standing, vain_lines(settings.corrections, stale)

@@ -11,10 +11,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,12 +24,8 @@ import pyarrow.parquet as pq
 from pipeline import tables
 from pipeline.faults import Fault
 
-FILES = {
-    "reviews": tables.REVIEWS,
-    "opinions": tables.OPINIONS,
-    "mentions": tables.MENTIONS,
-    "escalations": tables.ESCALATIONS,
-}
+FILES = tables.SCHEMAS
+ROW_GROUP = 4096  # rows of a Parquet file that are written, and read again, at once
 MANIFEST = "manifest.json"
 AS_READ = "as_read"  # a folder of the same four tables: the reviews that people corrected, as the program read them
 
@@ -133,15 +131,72 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
-    """A Parquet file of exactly the schema's columns."""
-    arrow = pa.Table.from_pandas(table.reindex(columns=schema.names), schema=schema, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata(None), path, compression="zstd")
+@contextmanager
+def writing(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """A function that adds rows to a Parquet file. Its row groups hold ROW_GROUP rows each, whatever the pieces were, so
+    that the same rows are the same bytes."""
+    path.touch(mode=0o600)
+    held: list[pa.Table] = []
+
+    def write(piece: pa.Table) -> None:
+        held.append(piece)
+        while sum(map(len, held)) >= ROW_GROUP:
+            whole = pa.concat_tables(held)
+            file.write_table(whole[:ROW_GROUP].combine_chunks())
+            held[:] = [whole[ROW_GROUP:]]
+
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        yield write
+        if sum(map(len, held)):
+            file.write_table(pa.concat_tables(held).combine_chunks())
+
+
+def write_parts(folder: Path, parts: Iterable[tables.Annotations]) -> None:
+    """The four tables, a part (of Arrow's tables) after the other."""
+    with ExitStack() as stack:
+        writes = [stack.enter_context(writing(folder / f"{name}.parquet", FILES[name])) for name in FILES]
+        for part in parts:
+            for write, table in zip(writes, part, strict=True):
+                write(table)
 
 
 def write_annotations(folder: Path, annotations: tables.Annotations) -> None:
-    for name, schema in FILES.items():
-        write_table(folder / f"{name}.parquet", getattr(annotations, name), schema)
+    write_parts(folder, [tables.Annotations(*map(tables.arrow, annotations, FILES.values()))])
+
+
+class Stored:
+    """A Parquet file looked at a row group at a time."""
+
+    def __init__(self, path: Path):
+        self.file = pq.ParquetFile(path)
+        about = self.file.metadata
+        self.first = np.cumsum([0, *(about.row_group(at).num_rows for at in range(about.num_row_groups))])
+        self.group = lru_cache(maxsize=2)(lambda at, columns: self.file.read_row_group(at, columns))
+
+    def __len__(self) -> int:
+        return self.file.metadata.num_rows
+
+    def blocks(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """All rows in their order, at most so many at once."""
+        for at in range(len(self.first) - 1):
+            group = self.file.read_row_group(at, columns)
+            yield from (group[start : start + rows] for start in range(0, len(group), rows))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self.file.read([name])[name]
+
+    def take(self, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """The rows of some numbers, in the order of the numbers."""
+        order = np.argsort(numbers, kind="stable")
+        wanted = np.asarray(numbers, np.int64)[order]
+        groups = np.searchsorted(self.first, wanted, side="right") - 1
+        found = [
+            self.group(at, tuple(columns)).take(wanted[groups == at] - self.first[at])
+            for at in np.unique(groups).tolist()
+        ]
+        if not found:
+            return self.file.schema_arrow.empty_table().select(list(columns))
+        return pa.concat_tables(found).take(np.argsort(order, kind="stable"))
 
 
 def write_as_read(folder: Path, annotations: tables.Annotations) -> None:
@@ -210,22 +265,29 @@ def _finished(folder: Path) -> None:
 def read_annotations(folder: Path) -> tables.Annotations:
     """What an earlier run left. Raises StoreError where there is none."""
     _finished(folder)
-    return _annotations(folder, folder)
+    return read_tables(folder, folder)
+
+
+def read_reviews(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of the reviews of an earlier run. Raises StoreError where there is none."""
+    _finished(folder)
+    return _table(folder, "reviews", folder, columns)
 
 
 def read_as_read(folder: Path) -> tables.Annotations | None:
     """What the program read of the reviews that people corrected; None where they corrected none."""
-    return _annotations(folder / AS_READ, folder) if (folder / AS_READ).exists() else None
+    return read_tables(folder / AS_READ, folder) if (folder / AS_READ).exists() else None
 
 
-def _annotations(folder: Path, out: Path) -> tables.Annotations:
+def read_tables(folder: Path, out: Path) -> tables.Annotations:
+    """The four tables of a folder. `out`: the output that a person knows it by."""
+    return tables.Annotations(*(_table(folder, name, out) for name in FILES))
+
+
+def _table(folder: Path, name: str, out: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     try:
-        return tables.Annotations(
-            *(
-                pq.read_table(folder / f"{name}.parquet", schema=schema).to_pandas(types_mapper=pd.ArrowDtype)
-                for name, schema in FILES.items()
-            )
-        )
+        path = folder / f"{name}.parquet"
+        return tables.pandas(pq.read_table(path, schema=FILES[name], columns=columns and list(columns)))
     except (OSError, pa.ArrowException) as error:
         raise StoreError(
             f"{folder}: a file of the earlier run cannot be read ({error}); type: reviews run --out {out}"

@@ -43,6 +43,21 @@ TYPED = pa.schema(
     ]
 )
 
+# One row per review, short values only: what must be known of all of them at once to tell twins, copies and bursts. Memory
+# only: an id may be an e-mail address until it is looked at, and author_key is made of a name, words_key of what was typed.
+KEYS = pa.schema(
+    [
+        *((name, TEXT) for name in ("review_id", "source", "location", "file", "date", "date_precision", "edited_at")),
+        ("own_id", FLAG),  # the source gave the id
+        ("rating", NUMBER),
+        ("question", TEXT),
+        ("words", COUNT),
+        ("words_key", TEXT),  # the same for the same words
+        ("author_key", TEXT),  # the same for the same person, or null
+        *((name, FLAG) for name in ("translated", "truncated", "repaired")),
+    ]
+)
+
 # One row per input row refused. `excerpt` is de-identified before it is stored.
 REJECTED = pa.schema([("file", TEXT), ("row", COUNT), ("reason", TEXT), ("excerpt", TEXT)])
 
@@ -76,6 +91,15 @@ REVIEWS = pa.schema(
         ("file", TEXT),
         ("row", COUNT),
     ]
+)
+
+# What of REVIEWS is known before all reviews are read (waiting on the disk), and what once they are (see run.across).
+STAGED, ACROSS = (
+    pa.schema([REVIEWS.field(name) for name in names.split()])
+    for names in (
+        "respondent source date date_precision rating recommended language question text file row",
+        "review_id location duplicate_of twins flags",
+    )
 )
 
 # One row per review × theme × treatment it is about. `treatment` null: the clinic as a whole; a treatment: its own verdict.
@@ -181,8 +205,11 @@ CONSENTS = pa.schema(
 CLOSED = pa.schema([("row", COUNT), ("review_id", TEXT), ("date", TEXT), ("who", TEXT)])
 
 
+SCHEMAS = {"reviews": REVIEWS, "opinions": OPINIONS, "mentions": MENTIONS, "escalations": ESCALATIONS}
+
+
 class Annotations(NamedTuple):
-    """What reading a batch of reviews gives: four tables that share `review_id`."""
+    """What reading a batch of reviews gives: four tables that share `review_id`. Between processes they are Arrow's."""
 
     reviews: pd.DataFrame  # REVIEWS
     opinions: pd.DataFrame  # OPINIONS
@@ -192,7 +219,9 @@ class Annotations(NamedTuple):
 
 def frame(rows, schema):
     """A table of `schema`'s columns and types from dicts (absent keys are null), a dict of columns, or another table."""
-    if isinstance(rows, pd.DataFrame):
+    if isinstance(rows, pd.DataFrame) and not len(rows):  # of which pandas cannot tell the types
+        table = schema.empty_table()
+    elif isinstance(rows, pd.DataFrame):
         lacking = {
             name: pd.Series([None] * len(rows), index=rows.index, dtype=object)
             for name in schema.names
@@ -203,7 +232,18 @@ def frame(rows, schema):
         table = pa.Table.from_pydict(rows, schema=schema)
     else:
         table = pa.Table.from_pylist(list(rows), schema=schema)
+    return pandas(table)
+
+
+def pandas(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as the stages take it."""
     return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def arrow(table: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Exactly the schema's columns of a table, those that are not there null."""
+    table = table.reindex(columns=schema.names)
+    return pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata(None)
 
 
 def values(column: pd.Series) -> list:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import tables
-from pipeline.clean import KEYS, bursts, chance_of, clean, copied, fold_twins, language, mended, places, repair
+from pipeline.clean import bursts, chance_of, clean, copied, fold_twins, language, mended, places, repair
 
 TYPED_AS_MEANT = [
     "DIDNT WORK!!",
@@ -159,7 +159,11 @@ def test_twins_are_told_by_keys_and_few_texts():
         asked.extend(labels)
         return whole["text"].loc[labels].tolist()
 
-    assert fold_twins(whole[list(KEYS)], texts_of).tolist() == fold_twins(whole).tolist() == [pd.NA, pd.NA, 0, pd.NA]
+    assert (
+        fold_twins(whole[tables.KEYS.names], texts_of).tolist()
+        == fold_twins(whole).tolist()
+        == [pd.NA, pd.NA, 0, pd.NA]
+    )
     assert asked == [0, 2]
 
 

@@ -126,14 +126,22 @@ def test_a_question_turns_an_answer(model):
     assert one[0] > other[0]
 
 
-def test_a_long_review_reads_the_same_in_any_company(model):
-    """Windows of one review are joined, and the reviews around it keep their own judgements and tokens."""
-    texts = ["Kind techs.", "Nice people. " * 400 + "The restroom was dirty.", "Parking is awful."]
-    among = model.read(texts, [None] * 3, [{}] * 3)
-    for at, text in enumerate(texts):
-        alone = model.read([text], [None], [{}])
-        for name in JUDGED:
-            assert np.allclose(getattr(among, name)[at], getattr(alone, name)[0], atol=1e-5), (at, name)
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_a_review_reads_the_same_in_any_company(name):
+    """To the last digit, alone or among others: so the size of a batch, and who reads the rest, changes nothing."""
+    model = Model(SHIPPED.parent / name)
+    texts = [
+        "Kind techs.",
+        "Nice people. " * 400 + "The restroom was dirty.",
+        "Parking is awful.",
+        "TMS worked, ketamine no",
+    ]
+    questions = [None, None, "What could we improve?", None]
+    among = model.read(texts * 9, questions * 9, [{}] * 36)
+    for at, (text, question) in enumerate(zip(texts, questions, strict=True)):
+        alone = model.read([text], [question], [{}])
+        for judged in JUDGED:
+            assert np.array_equal(getattr(among, judged)[at], getattr(alone, judged)[0]), (at, judged)
         tokens = slice(among.first[at], among.first[at + 1])
         assert np.array_equal(among.weights[:, tokens], alone.weights)
         assert np.array_equal(among.offsets[tokens], alone.offsets)

@@ -28,17 +28,24 @@ def timed(call):
     return time.perf_counter() - start, result
 
 
+def written(folder: Path, parts):
+    """The tables on the disk and as the report takes them."""
+    store.write_parts(folder, parts)
+    return store.read_tables(folder, folder)
+
+
 def one_round(settings: Settings) -> dict[str, float]:
     """Seconds per stage of one run."""
     took = {}
-    took["read, clean, de-identify, fold"], ingested = timed(lambda: ingest(settings.inputs))
-    took["annotate"], annotations = timed(lambda: annotate(ingested.reviews, settings))
+    settings.out.mkdir(exist_ok=True)
+    staged = settings.out / "staged.parquet"
+    took["read, clean, de-identify, fold"], ingested = timed(lambda: ingest(settings.inputs, staged))
+    took["annotate"], parts = timed(lambda: list(annotate(ingested, settings)))
+    took["tables"], annotations = timed(lambda: written(settings.out, parts))
     counts = {"read": ingested.read, "accepted": 0, "duplicates": 0, "rejected": len(ingested.rejected)}
     counts["duplicates"] = int(annotations.reviews["duplicate_of"].notna().sum())
     counts["accepted"] = len(annotations.reviews) - counts["duplicates"]
     month = latest_month(annotations.reviews)
-    settings.out.mkdir(exist_ok=True)
-    took["tables"], _ = timed(lambda: store.write_annotations(settings.out, annotations))
     told = told_of(Model(settings.model), settings)
     took["report and testimonials"], _ = timed(
         lambda: write_outputs(settings.out, annotations, ingested.rejected, counts, month, None, told, read_kept(told))
