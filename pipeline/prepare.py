@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline.clean import clean
-from pipeline.deidentify import Redaction, deidentify
+from pipeline.clean import clean, key
+from pipeline.deidentify import Redaction, deidentify, reaches
 from pipeline.tables import REJECTED, values
 
 
@@ -29,8 +29,14 @@ def prepare(typed: pd.DataFrame, staff: Sequence[str] = ()) -> Prepared:
     redactions = deidentify(repaired, values(table["author"]), staff)
     questions = [_asked(question) if question else None for question in values(table["question"])]
     texts = [redaction.text for redaction in redactions]
-    reviews = table.drop(columns=["author"]).assign(text=texts, question=questions)
+    forms = [form and nameless(form) for form in values(table["respondent"])]
+    reviews = table.drop(columns=["author"]).assign(text=texts, question=questions, respondent=forms)
     return Prepared(reviews, repaired, redactions)
+
+
+def nameless(given: str) -> str:
+    """An id as exported; one made from it where it is an e-mail address or a phone number."""
+    return f"r-{key(given)[:12]}" if reaches(given) else given
 
 
 @lru_cache(maxsize=10_000)

@@ -36,12 +36,12 @@ import pyarrow.compute as pc
 from pipeline import carry, clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
 from pipeline import check as checks
 from pipeline.annotate import annotate_batch
-from pipeline.clean import bursts, copied, fold_twins, key, places
-from pipeline.deidentify import reaches, typed_span
+from pipeline.clean import bursts, copied, fold_twins, places
+from pipeline.deidentify import typed_span
 from pipeline.faults import Fault
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
-from pipeline.prepare import prepare, prepare_refused
+from pipeline.prepare import nameless, prepare, prepare_refused
 from pipeline.read import ledgers
 from pipeline.read.corrections import read_corrections, told_by_row
 from pipeline.read.files import label_of
@@ -240,11 +240,11 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
     An id that is an e-mail address or a phone number gives way to one made from it.
     """
     given = ids.astype("object")
-    named = pd.Series([reaches(review_id) for review_id in given], index=given.index, dtype=bool)
-    unlike = given.duplicated(keep=False) | named
+    without = given.map(nameless)
+    unlike = given.duplicated(keep=False) | (without != given)
     taken, used = set(given), set(given[~unlike])
     for at in twin_of[unlike].notna().sort_values(kind="stable").index:
-        wanted, count = f"r-{key(ids[at])[:12]}" if named[at] else ids[at], 1
+        wanted, count = without[at], 1
         if wanted in used:
             while f"{wanted}~{(count := count + 1)}" in taken:
                 pass

@@ -63,7 +63,7 @@ typed_characters = st.sampled_from("aZ é\u00c3\u00a9ñ¿¡“”’—…Â\u00
 
 
 @given(st.text(st.one_of(typed_characters, st.characters(codec="utf-8"))))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_only_texts_without_damage_are_passed_over(text):
     """A text that is not mended is one that mending would leave as it is."""
     assert repair(text) == mended(text)

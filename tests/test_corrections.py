@@ -146,7 +146,7 @@ ANY = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY)
 def test_twice_is_once_and_nothing_is_lost(made):
     """Any corrections: applied twice is applied once; the tables agree; put back gives every byte that was read."""
@@ -162,7 +162,7 @@ def test_twice_is_once_and_nothing_is_lost(made):
         assert {one["treatment"] for one in rows(once.opinions, "a")} - {None} <= set(row["received"])
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY)
 def test_what_is_kept_gives_what_was_asked(made):
     """merge: applied, each correction reads as given (a verdict only on what was had); merged again, nothing changes."""

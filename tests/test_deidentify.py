@@ -159,7 +159,7 @@ reviews = st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4).map(" ".join)
 
 
 @given(reviews, st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_spans_survive_the_way_there_and_back(text, data):
     """There and back takes in at least the span itself, and the same words stand at both ends."""
     redaction = deidentify([text])[0]
@@ -190,7 +190,7 @@ mixed = st.lists(st.one_of(letters, st.sampled_from(TEXTS)), max_size=4).map("".
 
 
 @given(mixed, st.one_of(st.none(), letters), st.lists(letters, max_size=2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_is_cut_and_put_together_again(text, author, staff):
     """Whatever is typed: places lie within the text, sorted and apart, and only they are replaced."""
     found = resolve(find(text, author, staff))

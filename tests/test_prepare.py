@@ -47,3 +47,13 @@ def test_what_was_refused_is_freed_of_names_too():
     stored = prepare_refused(tables.frame([row], tables.REFUSED))
     assert stored.columns.tolist() == tables.REJECTED.names
     assert stored["excerpt"].tolist() == ["[NAME-1] here, I loved it"]
+
+
+def test_a_form_known_by_an_address_is_known_by_something_else():
+    """A survey's id that is an e-mail address is not stored; the answers of one form still share one, and other ids stay."""
+    forms = ["ann.farrow@mail.example", "ann.farrow@mail.example", "R_8s", None]
+    rows = [{"text": "Kind people.", "respondent": form} for form in forms]
+    found = tables.values(prepare(typed(rows)).reviews["respondent"])
+    assert found[0] == found[1] != forms[0]
+    assert "@" not in found[0]
+    assert found[2:] == ["R_8s", None]

@@ -111,7 +111,7 @@ def test_rule_4_names_only_the_points_close_to_the_limit():
     assert one["points"] == [1, 2]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(-40, 40), min_size=0, max_size=30))
 def test_the_rules_agree_with_their_words(numbers):
     """The rules read off windows agree with the rules as a person would check them, point by point."""

@@ -232,7 +232,7 @@ WORDS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WORDS, st.integers(0, 200), st.integers(1, 40))
 def test_what_is_offered_is_never_cut_or_changed(words, at, length):
     """Whatever the text, a passage is verbatim and clearance finds neither a cut nor a change in it."""
