@@ -19,7 +19,7 @@ from pipeline.segment import Clause, clauses
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 from pipeline.tag import Signal, bare_answer, name_treatments, off_topic, safety_signals
 from pipeline.taxonomy import Label, Taxonomy
-from pipeline.terms import Hit
+from pipeline.terms import Hit, Said, said
 
 POSITIVE, NEGATIVE = SENTIMENTS.index("positive"), SENTIMENTS.index("negative")
 UNSURE = 0.5  # below this confidence the overall sentiment is a guess, and the report says "cannot tell"
@@ -195,7 +195,7 @@ def verdicts(mentions: list[Mention], aspects: list[Opinion], outcomes: list[Opi
     return [outcome for outcome in outcomes if outcome.treatment in had]
 
 
-def escalations_of(at: int, text: str, reading: Reading, likely: Likely, places: Places, found_by: str):
+def escalations_of(at: int, text: Said, reading: Reading, likely: Likely, places: Places, found_by: str):
     """The reasons to act on a review: a rule's, or the model's where no rule speaks."""
     signals = {signal.reason: signal for signal in safety_signals(text)}
     found = []
@@ -209,10 +209,10 @@ def escalations_of(at: int, text: str, reading: Reading, likely: Likely, places:
     return found
 
 
-def own_themes_of(text: str, own: dict[str, Label]) -> list[tuple[str, Clause]]:
+def own_themes_of(shown: Said, own: dict[str, Label]) -> list[tuple[str, Clause]]:
     """Every theme a clinic added whose terms a text holds, with the first clause that does."""
-    named = [(key, hits[0].start) for key, label in own.items() if (hits := label.found.find(text))]
-    spans = clauses(text) if named else []
+    named = [(key, hits[0].start) for key, label in own.items() if (hits := label.found.find(shown))]
+    spans = clauses(shown.text) if named else []
     return [(key, next((span for span in spans if span.start <= start < span.end), spans[0])) for key, start in named]
 
 
@@ -220,7 +220,8 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
     """One Read per text, none of them blank."""
     if not texts:
         return []
-    names, own = [name_treatments(text, taxonomy) for text in texts], taxonomy.own_themes
+    shown, own = [said(text) for text in texts], taxonomy.own_themes
+    names = [name_treatments(text, taxonomy) for text in shown]
     reading = model.read(texts, questions, names)
     likely = likely_of(reading, model.thresholds)
     places = places_of(likely, reading, texts)
@@ -232,15 +233,15 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
         if answered := bare_answer(text, question):
             found.append(Read(answered, {"positive": 1.0, "negative": -1.0}.get(answered, 0.0), 1.0, [], [], []))
             continue
-        escalations = escalations_of(at, text, reading, likely, places, model.name)
+        escalations = escalations_of(at, shown[at], reading, likely, places, model.name)
         mentions = mentions_of(at, names[at], reading, likely, places, model.name)
-        if not escalations and (stray := off_topic(text, question)):
+        if not escalations and (stray := off_topic(shown[at], question)):
             named = [
                 mention._replace(received=False, confidence=1.0) for mention in mentions if mention.found_by == "terms"
             ]
             found.append(Read("neutral", 0.0, 1.0, [], named, [], (stray.flag,)))
             continue
-        asked_again += [(at, theme, place) for theme, place in (own_themes_of(text, own) if own else ())]
+        asked_again += [(at, theme, place) for theme, place in (own_themes_of(shown[at], own) if own else ())]
         opinions = aspects[at] + verdicts(mentions, aspects[at], outcomes[at])
         found.append(Read(*overall, opinions, mentions, escalations))
     if asked_again:
