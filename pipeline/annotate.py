@@ -220,21 +220,21 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
     """One Read per text, none of them blank."""
     if not texts:
         return []
-    shown, own = [said(text) for text in texts], taxonomy.own_themes
+    shown, own, found_by = [said(text) for text in texts], taxonomy.own_themes, model.name
     names = [name_treatments(text, taxonomy) for text in shown]
     reading = model.read(texts, questions, names)
     likely = likely_of(reading, model.thresholds)
     places = places_of(likely, reading, texts)
-    aspects = aspects_of(reading, likely, places, model.name)
-    outcomes = outcomes_of(reading, likely, places, model.name)
+    aspects = aspects_of(reading, likely, places, found_by)
+    outcomes = outcomes_of(reading, likely, places, found_by)
     found = []
     asked_again = []  # clauses of a clinic's own themes: read by themselves for their sentiment
     for at, (text, question, *overall) in enumerate(zip(texts, questions, *told(reading.overall), strict=True)):
         if answered := bare_answer(text, question):
             found.append(Read(answered, {"positive": 1.0, "negative": -1.0}.get(answered, 0.0), 1.0, [], [], []))
             continue
-        escalations = escalations_of(at, shown[at], reading, likely, places, model.name)
-        mentions = mentions_of(at, names[at], reading, likely, places, model.name)
+        escalations = escalations_of(at, shown[at], reading, likely, places, found_by)
+        mentions = mentions_of(at, names[at], reading, likely, places, found_by)
         if not escalations and (stray := off_topic(shown[at], question)):
             named = [
                 mention._replace(received=False, confidence=1.0) for mention in mentions if mention.found_by == "terms"
@@ -289,15 +289,17 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
         read[at] = result
     ids = reviews["review_id"].tolist()
 
-    annotated = reviews.assign(
-        overall=[result.overall for result in read],
-        score=[result.score for result in read],
-        confidence=[result.confidence for result in read],
-        treatments=[[row.treatment for row in result.mentions] for result in read],
-        received=[[row.treatment for row in result.mentions if row.received] for result in read],
-        themes=[list(dict.fromkeys(row.theme for row in result.opinions if row.treatment is None)) for result in read],
-        escalate=[[row.reason for row in result.escalations] for result in read],
-        flags=[
+    found = {
+        "overall": [result.overall for result in read],
+        "score": [result.score for result in read],
+        "confidence": [result.confidence for result in read],
+        "treatments": [[row.treatment for row in result.mentions] for result in read],
+        "received": [[row.treatment for row in result.mentions if row.received] for result in read],
+        "themes": [
+            list(dict.fromkeys(row.theme for row in result.opinions if row.treatment is None)) for result in read
+        ],
+        "escalate": [[row.reason for row in result.escalations] for result in read],
+        "flags": [
             [
                 *flags,
                 *result.flags,
@@ -306,9 +308,10 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
             ]
             for flags, text, yes, result in zip(reviews["flags"], texts, readable, read, strict=True)
         ],
-    )
+    }
+    kept = {name: reviews[name] for name in tables.REVIEWS.names if name in reviews.columns}
     return tables.Annotations(
-        tables.frame(annotated, tables.REVIEWS),
+        tables.frame(kept | found, tables.REVIEWS),
         tables.frame(rows_of("opinions", ids, texts, read), tables.OPINIONS),
         tables.frame(rows_of("mentions", ids, texts, read), tables.MENTIONS),
         tables.frame(rows_of("escalations", ids, texts, read), tables.ESCALATIONS),

@@ -13,7 +13,6 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-import ftfy
 import numpy as np
 import pandas as pd
 
@@ -21,14 +20,14 @@ from pipeline.tables import values
 from pipeline.terms import split_words
 
 READ_LANGUAGES = ("en", "es")  # what the models were taught; anything else is kept and counted, and not scored
-REPAIR = ftfy.TextFixerConfig(
-    unescape_html="auto",
-    uncurl_quotes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-    fix_line_breaks=True,
-    normalization=None,
-)
+REPAIR = {
+    "unescape_html": "auto",
+    "uncurl_quotes": False,
+    "fix_latin_ligatures": False,
+    "fix_character_width": False,
+    "fix_line_breaks": True,
+    "normalization": None,
+}
 SHORT = 20  # letters: a shorter text says too little of its language, and is the clinic's own unless a word tells
 TELLING = 3  # so many words of a language, and so many times as many as of the other, settle it
 SPANISH_ALONE = frozenset(
@@ -68,7 +67,9 @@ def repair(text: str) -> str:
     """The text with machine damage undone; unchanged where there is none."""
     if "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text)):
         return text
-    return ftfy.fix_text(text, REPAIR)
+    import ftfy
+
+    return ftfy.fix_text(text, **REPAIR)
 
 
 class Vocabulary(NamedTuple):

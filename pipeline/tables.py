@@ -191,7 +191,7 @@ class Annotations(NamedTuple):
 
 
 def frame(rows, schema):
-    """A table of `schema`'s columns and types from dicts (absent keys are null), a dict of columns, or another table."""
+    """A table of `schema`'s columns and types from dicts, a dict of columns, or another table; what is absent is null."""
     if isinstance(rows, pd.DataFrame):
         lacking = {
             name: pd.Series([None] * len(rows), index=rows.index, dtype=object)
@@ -200,7 +200,8 @@ def frame(rows, schema):
         }
         table = pa.Table.from_pandas(rows.assign(**lacking)[schema.names], schema=schema, preserve_index=False)
     elif isinstance(rows, dict):
-        table = pa.Table.from_pydict(rows, schema=schema)
+        many = len(next(iter(rows.values()), ()))
+        table = pa.Table.from_pydict({name: rows.get(name, [None] * many) for name in schema.names}, schema=schema)
     else:
         table = pa.Table.from_pylist(list(rows), schema=schema)
     return table.to_pandas(types_mapper=pd.ArrowDtype)

@@ -43,11 +43,12 @@ class Needed(NamedTuple):
     whole: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
 
-    @property
-    def common(self) -> float:
-        """How often a text may meet it, roughly: everyday words do, and short words more than long ones."""
-        lengths = [(word, len(word)) for word in self.whole] + [(word, len(word) - 1) for word in self.begun]
-        return sum((10 if word in EVERYDAY else 1) * 0.7**length for word, length in lengths)
+
+@cache
+def common(need: Needed) -> float:
+    """How often a text may meet it, roughly: everyday words do, and short words more than long ones."""
+    lengths = [(word, len(word)) for word in need.whole] + [(word, len(word) - 1) for word in need.begun]
+    return sum((10 if word in EVERYDAY else 1) * 0.7**length for word, length in lengths)
 
 
 def pattern(term: str) -> str:
@@ -167,7 +168,7 @@ def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], i
             fresh = piece.isspace() or (piece not in "*'’" and after != ["?"])
         at += 1
     if alternatives:
-        best = [min(each, key=lambda need: need.common, default=None) for each in (*alternatives, found)]
+        best = [min(each, key=common, default=None) for each in (*alternatives, found)]
         found = [] if None in best else [Needed(*(frozenset().union(*kind) for kind in zip(*best, strict=True)))]
     return found, at, ends and fresh
 
@@ -224,43 +225,45 @@ def said(text: str | Said) -> Said:
 
 
 class _Term(NamedTuple):
-    """A term of a list: what else than its filed need it needs (all of: one of), and with what its hits begin, if told."""
+    """A term of a list, and what else than its filed need it needs."""
 
     key: Hashable
     term: str
     others: tuple[Needed, ...]
-    leads: tuple[str, ...]
 
     def places(self, text: Said) -> list[tuple[int, int]]:
         """Where it matches, from left to right."""
         whole, small, found, end = text.text, text.small, [], 0
-        if not self.leads or len(small) != len(whole):
+        leads = leads_of(self.term)
+        if not leads or len(small) != len(whole):
             return [match.span() for match in compiled(self.term).finditer(whole)]
-        for start in self._starts(small):
+        for start in _starts(leads, small):
             if start >= end and (match := compiled(self.term).match(whole, start)):
                 found.append(match.span())
                 end = match.end()
         return found
 
-    def _starts(self, small: str) -> list[int]:
-        starts = []
-        for lead in self.leads:
-            start = small.find(lead)
-            while start >= 0:
-                if not start or not (small[start - 1].isalnum() or small[start - 1] == "_"):
-                    starts.append(start)
-                start = small.find(lead, start + 1)
-        return sorted(set(starts)) if len(starts) > 1 else starts
+
+def _starts(leads: Iterable[str], small: str) -> list[int]:
+    """Where a word begins with one of the leads."""
+    starts = []
+    for lead in leads:
+        start = small.find(lead)
+        while start >= 0:
+            if not start or not (small[start - 1].isalnum() or small[start - 1] == "_"):
+                starts.append(start)
+            start = small.find(lead, start + 1)
+    return sorted(set(starts)) if len(starts) > 1 else starts
 
 
-def _term(key: Hashable, term: str, needs: list[Needed]) -> _Term:
+@cache
+def leads_of(term: str) -> tuple[str, ...]:
+    """With what the hits of a term begin, one of these; nothing where that cannot be told."""
     if term.startswith("re:"):
-        tokens = _told(term[3:])
-        leads = _leads_of(tokens[1:])[0] if term.startswith(r"re:\b") else None
+        tokens = _told(term[3:])[1:] if term.startswith(r"re:\b") else ["*"]
     else:
-        leads = _leads_of([token.group() for token in TOKEN.finditer(term)])[0]
-    others = sorted(needs, key=lambda need: need.common)[1 : 1 + OTHERS]
-    return _Term(key, term, tuple(others), tuple(sorted(leads or ())))
+        tokens = [token.group() for token in TOKEN.finditer(term)]
+    return tuple(sorted(_leads_of(tokens)[0] or ()))
 
 
 OTHERS = 4  # needs looked at before a term is tried, besides the one it is filed under
@@ -276,9 +279,9 @@ class _Index:
         for key, terms in lists.items():
             for term in dict.fromkeys(terms):
                 needs = needed(term)
-                rarest = min(needs, key=lambda need: need.common, default=None)
+                rarest = min(needs, key=common, default=None)
                 shelf = self.filed.setdefault(rarest, []) if needs else self.always
-                shelf.append(_term(key, term, needs))
+                shelf.append(_Term(key, term, tuple(sorted(needs, key=common)[1 : 1 + OTHERS])))
         self.words: dict[str, set[Needed]] = {}
         self.beginnings: dict[str, set[Needed]] = {}
         for need in self.filed:

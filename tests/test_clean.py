@@ -67,7 +67,7 @@ typed_characters = st.sampled_from("aZ é\u00c3\u00a9ñ¿¡“”’—…Â\u00
 @settings(max_examples=400, deadline=None)
 def test_only_texts_without_damage_are_passed_over(text):
     """A text that is not given to ftfy is one that ftfy would leave as it is."""
-    assert repair(text) == ftfy.fix_text(text, REPAIR)
+    assert repair(text) == ftfy.fix_text(text, **REPAIR)
 
 
 @pytest.mark.parametrize(("text", "code"), LANGUAGES)
