@@ -19,7 +19,7 @@ from pipeline.segment import Clause, clauses
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 from pipeline.tag import Signal, bare_answer, name_treatments, off_topic, safety_signals
 from pipeline.taxonomy import Label, Taxonomy
-from pipeline.terms import Hit
+from pipeline.terms import Hit, Said, said
 
 POSITIVE, NEGATIVE = SENTIMENTS.index("positive"), SENTIMENTS.index("negative")
 UNSURE = 0.5  # below this confidence the overall sentiment is a guess, and the report says "cannot tell"
@@ -195,7 +195,7 @@ def verdicts(mentions: list[Mention], aspects: list[Opinion], outcomes: list[Opi
     return [outcome for outcome in outcomes if outcome.treatment in had]
 
 
-def escalations_of(at: int, text: str, reading: Reading, likely: Likely, places: Places, found_by: str):
+def escalations_of(at: int, text: Said, reading: Reading, likely: Likely, places: Places, found_by: str):
     """The reasons to act on a review: a rule's, or the model's where no rule speaks."""
     signals = {signal.reason: signal for signal in safety_signals(text)}
     found = []
@@ -209,10 +209,10 @@ def escalations_of(at: int, text: str, reading: Reading, likely: Likely, places:
     return found
 
 
-def own_themes_of(text: str, own: dict[str, Label]) -> list[tuple[str, Clause]]:
+def own_themes_of(shown: Said, own: dict[str, Label]) -> list[tuple[str, Clause]]:
     """Every theme a clinic added whose terms a text holds, with the first clause that does."""
-    named = [(key, hits[0].start) for key, label in own.items() if (hits := label.found.find(text))]
-    spans = clauses(text) if named else []
+    named = [(key, hits[0].start) for key, label in own.items() if (hits := label.found.find(shown))]
+    spans = clauses(shown.text) if named else []
     return [(key, next((span for span in spans if span.start <= start < span.end), spans[0])) for key, start in named]
 
 
@@ -220,27 +220,28 @@ def read_texts(texts: Sequence[str], questions: Sequence[str | None], model: Mod
     """One Read per text, none of them blank."""
     if not texts:
         return []
-    names, own = [name_treatments(text, taxonomy) for text in texts], taxonomy.own_themes
+    shown, own, found_by = [said(text) for text in texts], taxonomy.own_themes, model.name
+    names = [name_treatments(text, taxonomy) for text in shown]
     reading = model.read(texts, questions, names)
     likely = likely_of(reading, model.thresholds)
     places = places_of(likely, reading, texts)
-    aspects = aspects_of(reading, likely, places, model.name)
-    outcomes = outcomes_of(reading, likely, places, model.name)
+    aspects = aspects_of(reading, likely, places, found_by)
+    outcomes = outcomes_of(reading, likely, places, found_by)
     found = []
     asked_again = []  # clauses of a clinic's own themes: read by themselves for their sentiment
     for at, (text, question, *overall) in enumerate(zip(texts, questions, *told(reading.overall), strict=True)):
         if answered := bare_answer(text, question):
             found.append(Read(answered, {"positive": 1.0, "negative": -1.0}.get(answered, 0.0), 1.0, [], [], []))
             continue
-        escalations = escalations_of(at, text, reading, likely, places, model.name)
-        mentions = mentions_of(at, names[at], reading, likely, places, model.name)
-        if not escalations and (stray := off_topic(text, question)):
+        escalations = escalations_of(at, shown[at], reading, likely, places, found_by)
+        mentions = mentions_of(at, names[at], reading, likely, places, found_by)
+        if not escalations and (stray := off_topic(shown[at], question)):
             named = [
                 mention._replace(received=False, confidence=1.0) for mention in mentions if mention.found_by == "terms"
             ]
             found.append(Read("neutral", 0.0, 1.0, [], named, [], (stray.flag,)))
             continue
-        asked_again += [(at, theme, place) for theme, place in (own_themes_of(text, own) if own else ())]
+        asked_again += [(at, theme, place) for theme, place in (own_themes_of(shown[at], own) if own else ())]
         opinions = aspects[at] + verdicts(mentions, aspects[at], outcomes[at])
         found.append(Read(*overall, opinions, mentions, escalations))
     if asked_again:
@@ -288,15 +289,17 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
         read[at] = result
     ids = reviews["review_id"].tolist()
 
-    annotated = reviews.assign(
-        overall=[result.overall for result in read],
-        score=[result.score for result in read],
-        confidence=[result.confidence for result in read],
-        treatments=[[row.treatment for row in result.mentions] for result in read],
-        received=[[row.treatment for row in result.mentions if row.received] for result in read],
-        themes=[list(dict.fromkeys(row.theme for row in result.opinions if row.treatment is None)) for result in read],
-        escalate=[[row.reason for row in result.escalations] for result in read],
-        flags=[
+    found = {
+        "overall": [result.overall for result in read],
+        "score": [result.score for result in read],
+        "confidence": [result.confidence for result in read],
+        "treatments": [[row.treatment for row in result.mentions] for result in read],
+        "received": [[row.treatment for row in result.mentions if row.received] for result in read],
+        "themes": [
+            list(dict.fromkeys(row.theme for row in result.opinions if row.treatment is None)) for result in read
+        ],
+        "escalate": [[row.reason for row in result.escalations] for result in read],
+        "flags": [
             [
                 *flags,
                 *result.flags,
@@ -305,9 +308,10 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
             ]
             for flags, text, yes, result in zip(reviews["flags"], texts, readable, read, strict=True)
         ],
-    )
+    }
+    kept = {name: reviews[name] for name in tables.REVIEWS.names if name in reviews.columns}
     return tables.Annotations(
-        tables.frame(annotated, tables.REVIEWS),
+        tables.frame(kept | found, tables.REVIEWS),
         tables.frame(rows_of("opinions", ids, texts, read), tables.OPINIONS),
         tables.frame(rows_of("mentions", ids, texts, read), tables.MENTIONS),
         tables.frame(rows_of("escalations", ids, texts, read), tables.ESCALATIONS),

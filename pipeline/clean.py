@@ -14,7 +14,6 @@ from importlib.resources import files
 from itertools import groupby
 from typing import NamedTuple
 
-import ftfy
 import numpy as np
 import pandas as pd
 
@@ -22,14 +21,14 @@ from pipeline.tables import values
 from pipeline.terms import split_words
 
 READ_LANGUAGES = ("en", "es")  # what the models were taught; anything else is kept and counted, and not scored
-REPAIR = ftfy.TextFixerConfig(
-    unescape_html=True,
-    uncurl_quotes=False,
-    fix_latin_ligatures=False,
-    fix_character_width=False,
-    fix_line_breaks=True,
-    normalization=None,
-)
+REPAIR = {
+    "unescape_html": "auto",
+    "uncurl_quotes": False,
+    "fix_latin_ligatures": False,
+    "fix_character_width": False,
+    "fix_line_breaks": True,
+    "normalization": None,
+}
 SHORT = 20  # letters: a shorter text says too little of its language, and is the clinic's own unless a word tells
 TELLING = 3  # so many words of a language, and so many times as many as of the other, settle it
 SPANISH_ALONE = frozenset(
@@ -79,7 +78,9 @@ def repair(text: str) -> str:
 
 def mended(text: str) -> str:
     """The text as ftfy mends it, without the tags that come out of its entities and the marks that nobody types."""
-    return TURNING.sub("", _untagged(ftfy.fix_text(text, REPAIR)))
+    import ftfy
+
+    return TURNING.sub("", _untagged(ftfy.fix_text(text, **REPAIR)))
 
 
 def _untagged(text: str) -> str:

@@ -37,12 +37,25 @@ class Redaction(NamedTuple):
     placeholders: list[tuple[int, int, str]]  # start and end in the text as typed, "[NAME-1]"; sorted, apart
 
 
+class Expression:
+    """A regular expression, compiled when it is first tried: there are hundreds, and most texts need few."""
+
+    def __init__(self, source: str):
+        self.source = source
+
+    def __getattr__(self, name: str):
+        """search, match or finditer of the compiled expression, from then on an attribute like any other."""
+        found = getattr(re.compile(self.source), name)
+        setattr(self, name, found)
+        return found
+
+
 class Cue(NamedTuple):
     """One `when` of a name's rule: what stands before the name and what after, and the words that can be next to it on
     either side (see edge_words), None where any may."""
 
-    before: re.Pattern | None
-    after: re.Pattern | None
+    before: Expression | None
+    after: Expression | None
     words_before: frozenset[str] | None
     words_after: frozenset[str] | None
 
@@ -61,9 +74,9 @@ class NameRule(NamedTuple):
     last: bool
     several: bool
     likely: bool
-    chars: re.Pattern | None
+    chars: Expression | None
     needs: frozenset[str]
-    unless: re.Pattern | None
+    unless: Expression | None
 
 
 class OtherRule(NamedTuple):
@@ -71,11 +84,11 @@ class OtherRule(NamedTuple):
 
     id: str
     kind: str
-    when: tuple[re.Pattern, ...]
-    chars: re.Pattern | None
+    when: tuple[Expression, ...]
+    chars: Expression | None
     needs: frozenset[str]
     typed: bool
-    unless: re.Pattern | None
+    unless: Expression | None
 
 
 class Beside(NamedTuple):
@@ -87,7 +100,7 @@ class Beside(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The two data files, compiled."""
+    """The two data files as rules."""
 
     names: tuple[NameRule, ...]
     beside: Beside
@@ -104,11 +117,11 @@ class Rules(NamedTuple):
     never: frozenset[str]
     cues: frozenset[str]  # words without which no rule for unlisted names can speak
     kin_words: frozenset[str]
-    kin: re.Pattern
-    people: re.Pattern  # group "kin" or group "staff"
-    staff_before: re.Pattern
-    staff_after: re.Pattern
-    title: re.Pattern
+    kin: Expression
+    people: Expression  # group "kin" or group "staff"
+    staff_before: Expression
+    staff_after: Expression
+    title: Expression
     certainty: dict[str, int]
 
 
@@ -230,12 +243,12 @@ def _gate(term: str) -> str:
     return next((word for word in reversed(words) if len(word) > 2), words[-1])
 
 
-def _compile(expression: str) -> re.Pattern | None:
-    return re.compile(expression) if expression else None
+def _if_any(source: str) -> Expression | None:
+    return Expression(source) if source else None
 
 
-def _exceptions(sources: list[str], parts: dict[str, str]) -> re.Pattern | None:
-    return _compile("|".join(_expression(source, parts).replace("<>", "<[^>]*>") for source in sources))
+def _exceptions(sources: list[str], parts: dict[str, str]) -> Expression | None:
+    return _if_any("|".join(_expression(source, parts).replace("<>", "<[^>]*>") for source in sources))
 
 
 def _read(name: str) -> dict:
@@ -244,7 +257,8 @@ def _read(name: str) -> dict:
 
 @cache
 def rules() -> Rules:
-    """names.toml and identifiers.toml, compiled once. A fault in them raises ValueError, KeyError or re.error."""
+    """names.toml and identifiers.toml, read once. A fault in them raises ValueError or KeyError, one in an expression
+    re.error when that is first tried."""
     names, data = _read("names.toml"), _read("identifiers.toml")
     lists = data["lists"]
     parts = {key: _either(terms) for key, terms in lists.items()}
@@ -263,8 +277,8 @@ def rules() -> Rules:
         before, after = (_expression(side, parts) for side in source.split("<>"))
         ending = "\\Z" if rule["who"] in KNOWN and not rule.get("lower") else r"(?=[^\W\d_])"
         return Cue(
-            _compile(f"(?:{before}){ending}" if before else ""),
-            _compile(after),
+            _if_any(f"(?:{before}){ending}" if before else ""),
+            _if_any(after),
             edge_words(before, at_end=True) if before else None,
             edge_words(after, at_end=False) if after else None,
         )
@@ -275,7 +289,7 @@ def rules() -> Rules:
             tuple(around(source, rule) for source in rule["when"]),
             rule["who"],
             *(rule.get(key, False) for key in ("lower", "words", "yields", "near", "kin", "last", "several", "likely")),
-            _compile(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
+            _if_any(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
             needs(rule),
             _exceptions(rule.get("unless", []), parts),
         )
@@ -285,8 +299,8 @@ def rules() -> Rules:
         OtherRule(
             rule["id"],
             rule["kind"],
-            tuple(re.compile(_marked(_expression(source, parts))) for source in rule["when"]),
-            _compile(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
+            tuple(Expression(_marked(_expression(source, parts))) for source in rule["when"]),
+            _if_any(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
             needs(rule),
             rule.get("typed", False),
             _exceptions(rule.get("unless", []), parts),
@@ -318,11 +332,11 @@ def rules() -> Rules:
         | gates["staff"],
         frozenset().union(*(rule.needs for rule in name_rules if rule.who != "known")),
         frozenset(gates["kin"] | gates["many"]),
-        re.compile(_expression(OWN_KIN, parts)),
-        re.compile(_expression("\\b(?:(?P<kin>{kin}|{close}|patient)|(?P<staff>{staff}))", parts)),
-        re.compile(f"(?:{ends})\\Z"),
-        re.compile("|".join(_expression(source, parts).replace("<>", "") for source in data["staff"]["after"])),
-        re.compile(_expression(r"\b(?:{staff},?|(?:dr|dra|lic|srta)\.) \Z", parts)),
+        Expression(_expression(OWN_KIN, parts)),
+        Expression(_expression("\\b(?:(?P<kin>{kin}|{close}|patient)|(?P<staff>{staff}))", parts)),
+        Expression(f"(?:{ends})\\Z"),
+        Expression("|".join(_expression(source, parts).replace("<>", "") for source in data["staff"]["after"])),
+        Expression(_expression(r"\b(?:{staff},?|(?:dr|dra|lic|srta)\.) \Z", parts)),
         {rule.id: at for at, rule in enumerate((*name_rules, *other_rules))},
     )
 
@@ -338,8 +352,8 @@ def _filed(some_rules: Iterable) -> dict[str, list]:
 
 def _that_may_speak(filed: dict[str, list], typed: "_Typed") -> list:
     """Those of the filed rules for which a text has a word that they need, each once, and those that need none."""
-    words = typed.words.intersection(filed)
-    return [*filed[""], *{rule.id: rule for word in words for rule in filed[word]}.values()] if words else filed[""]
+    spoken = {rule.id: rule for word in filter(filed.__contains__, typed.words) for rule in filed[word]}
+    return [*filed[""], *spoken.values()] if spoken else filed[""]
 
 
 def _beside(name_rules: Iterable[NameRule]) -> Beside:
@@ -520,7 +534,7 @@ def _near_kin(typed: _Typed, at: int, of: Rules) -> bool:
     return last is not None and last.lastgroup == "kin"
 
 
-def _excepted(unless: re.Pattern | None, text: str, start: int, end: int) -> bool:
+def _excepted(unless: Expression | None, text: str, start: int, end: int) -> bool:
     if unless is None:
         return False
     return (

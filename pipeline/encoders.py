@@ -3,7 +3,7 @@
     Transformer   encoder.onnx, int8, with its tokenizer: understands most, for everyday use
     Lookup        lookup.npz, a table of word vectors and two layers that see each word's neighbours: for backfills of millions
 
-Both take windows of reviews and give back vectors (windows, slots, width) and, per window, weights (slots, tokens).
+Both take windows of reviews and give back vectors (windows, slots, width) and weights (slots, tokens of all windows).
 """
 
 import re
@@ -11,7 +11,7 @@ import zipfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -44,10 +44,10 @@ class Window(NamedTuple):
     """One stretch of one review as an encoder takes it."""
 
     review: int
-    ids: list[int]
+    ids: list  # numbers of pieces, or the words themselves
     types: list[int]
-    readable: list[bool]  # the words of the review and the first token, not the question
-    offsets: list[tuple[int, int]]
+    readable: Sequence[bool]  # the words of the review and the first token, not the question
+    offsets: Sequence[tuple[int, int]]
     mentioned: np.ndarray  # (3, tokens): the words that name each treatment
 
 
@@ -152,12 +152,12 @@ class Transformer:
                     mentioned_in(mentions[review], places, len(lead), len(offsets)),
                 )
 
-    def encode(self, items: Sequence[Window]) -> tuple[np.ndarray, list[np.ndarray]]:
+    def encode(self, items: Sequence[Window]) -> tuple[np.ndarray, np.ndarray]:
         """One window at a time: the int8 scale of a batch spans the whole batch, so that a review's reading would depend on
         its neighbours; and on a CPU one at a time is the faster way too.
         """
         seen = [self.session.run(None, padded([window])) for window in items]
-        return np.concatenate([vectors for vectors, _ in seen]), [weights[0] for _, weights in seen]
+        return np.concatenate([vectors for vectors, _ in seen]), np.concatenate([own[0] for _, own in seen], axis=1)
 
 
 def by_window(rows: np.ndarray, by: np.ndarray, ends: Sequence[int]) -> np.ndarray:
@@ -179,14 +179,16 @@ class Lookup:
     """
 
     FILES = ("lookup.npz", "tokenizer.json")
-    WORD = re.compile(r"\w+|[^\w\s]")
-    MOST_WORDS = 200_000  # remembered; a longer vocabulary begins anew
+    WORD = re.compile(r"(\w+|[^\w\s])")
+    MOST_WORDS = 50_000  # remembered, at 1.5 KB each; a longer vocabulary begins anew
+    AT_ONCE = 32  # windows: as many as a processor's own cache holds the states of
     UNKNOWN = "[UNK]"
     PARTED = "[SEP]"  # stands between a survey's question and the answer
+    BLANK = ""  # stands between reviews; row 0, of zeros
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.known: dict[str, int] = {}  # word → row of self.vectors
+        self.known: dict[str, int] = {self.BLANK: 0}  # word as typed → row of self.vectors
 
     @cached_property
     def tokenizer(self):
@@ -197,87 +199,126 @@ class Lookup:
         return {name: array.astype(np.float32) for name, array in read_arrays(self.folder / "lookup.npz").items()}
 
     @cached_property
-    def vectors(self) -> np.ndarray:
-        """A row per word met; row 0, of zeros, stands between reviews."""
-        return np.zeros((4096, self.arrays["table"].shape[1]), np.float32)
+    def near(self) -> np.ndarray:
+        """(layers, 3, d, d): what the word before, the word itself and the word after give to a layer."""
+        layers, _, width = self.arrays["near"].shape
+        return self.arrays["near"].reshape(layers, 3, width, width)
 
-    def row(self, word: str) -> int:
-        """Where a word's vector stands: the mean of its pieces."""
-        if word not in self.known:
-            at = len(self.known) + 1
-            if at == len(self.vectors):
-                self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
-            pieces = self.pieces(word)
-            self.vectors[at] = self.arrays["table"][pieces].mean(axis=0) * self.arrays["scale"]
-            self.known[word] = at
-        return self.known[word]
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """(4, words, d): of each word met its vector, and what that gives to the first layer of the word after it, of
+        its own and of the word before it."""
+        return np.zeros((4, 4096, self.arrays["table"].shape[1]), np.float32)
+
+    def rows(self, words: Sequence[str]) -> np.ndarray:
+        """Where the vectors of words stand. A word that is met for the first time is the mean of its pieces."""
+        new = sorted(set(words).difference(self.known))
+        if new and len(self.known) + len(new) > self.MOST_WORDS:
+            self.known = {self.BLANK: 0}
+            new = sorted({*words} - {self.BLANK})
+        if new:
+            first = len(self.known)
+            while first + len(new) > self.vectors.shape[1]:
+                self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)], axis=1)
+            pieces = [self.pieces(word) for word in new]
+            many = np.array([len(own) for own in pieces])
+            every = self.arrays["table"][list(chain.from_iterable(pieces))]
+            vectors = np.add.reduceat(every, np.cumsum(many) - many) / many[:, None].astype(np.float32)
+            vectors *= self.arrays["scale"]
+            place = slice(first, first + len(new))
+            self.vectors[0, place] = vectors
+            self.vectors[1:, place] = np.matmul(vectors[:, None, None], self.near[0])[:, :, 0].swapaxes(
+                0, 1
+            )  # each alone
+            self.vectors[2, place] += self.arrays["near_bias"][0]
+            self.known.update(zip(new, range(first, first + len(new)), strict=True))
+        return np.fromiter(map(self.known.__getitem__, words), np.intp, len(words))
 
     def pieces(self, word: str) -> list[int]:
         """The rows of the table that a word is made of."""
-        found = self.tokenizer.encode(word, add_special_tokens=False).ids
+        small = word if word in (self.UNKNOWN, self.PARTED) else word.lower()
+        found = self.tokenizer.encode(small, add_special_tokens=False).ids
         return found or [self.tokenizer.token_to_id(self.UNKNOWN)]
 
     def windows(self, texts, questions, mentions) -> Iterator[Window]:
         """One window a review, however long. `mentions`: per review, treatment → places where it is named."""
-        words = {
-            question: [word.lower() for word in self.WORD.findall(question)][:LONGEST_QUESTION] + [self.PARTED]
+        leads = {
+            question: self.WORD.findall(question)[:LONGEST_QUESTION] + [self.PARTED]
             for question in {*questions} - {None, ""}
         }
         for review, (text, question) in enumerate(zip(texts, questions, strict=True)):
-            lead = words.get(question, [])
-            found = list(self.WORD.finditer(text))
-            places = [match.span() for match in found] or [(0, 0)]
-            said = [match.group().lower() for match in found] or [self.UNKNOWN]
+            lead = leads.get(question, [])
+            parts = self.WORD.split(text)  # what is between words and a word by turns
+            said = parts[1::2] or [self.UNKNOWN]
+            edges = np.fromiter(map(len, parts), np.int64, len(parts)).cumsum()
+            places = edges[:-1].reshape(-1, 2) if len(parts) > 1 else np.zeros((1, 2), np.int64)
+            offsets = np.concatenate([np.zeros((len(lead), 2), np.int64), places]) if lead else places
             yield Window(
                 review,
-                [*lead, *said],
+                lead + said,
                 [],
-                [False] * len(lead) + [True] * len(said),
-                [(0, 0)] * len(lead) + places,
-                mentioned_in(mentions[review], places, len(lead), len(lead) + len(said)),
+                np.arange(len(offsets)) >= len(lead),
+                offsets,
+                mentioned_in(mentions[review], places, len(lead), len(offsets)),
             )
 
-    def encode(self, items: Sequence[Window]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """All windows as one line of words with a blank between them."""
-        arrays = self.arrays
-        if len(self.known) >= self.MOST_WORDS:  # here, and not amid a line whose words stand in the vectors already
-            self.known.clear()
-        line, ends = [0], [1]
-        for window in items:
-            line += [self.row(word) for word in window.ids]
-            line.append(0)
-            ends.append(len(line))
-        line = np.array(line)
-        word = line > 0
-        states = said = self.vectors[line]
-        for near, bias in zip(arrays["near"], arrays["near_bias"], strict=True):
-            beside = np.concatenate([np.roll(states, 1, axis=0), states, np.roll(states, -1, axis=0)], axis=1)
-            states = np.maximum(by_window(beside, near, ends) + bias, 0) * word[:, None]
-        states = np.concatenate([said, states], axis=1)
-        scores = by_window(states, arrays["look"], ends)
-        pooled, weights, start = np.zeros((len(items), len(SLOTS), states.shape[1]), np.float32), [], 1
-        for at, window in enumerate(items):
-            end = start + len(window.ids)
-            own, looked = states[start:end], scores[start:end].T
-            if window.mentioned.any():
-                looked = self.asked_of_treatments(window, own, looked)
-            first = window.readable.index(True)
-            powers = np.exp(looked[:, first:] - looked[:, first:].max(axis=1, keepdims=True))
-            weight = np.zeros(looked.shape, np.float32)
-            weight[:, first:] = powers / powers.sum(axis=1, keepdims=True)
-            pooled[at] = weight @ own
-            weights.append(weight)
-            start = end + 1
-        return np.tanh(pooled @ arrays["value"] + arrays["value_bias"]), weights
+    def encode(self, items: Sequence[Window]) -> tuple[np.ndarray, np.ndarray]:
+        """Some windows at a time, as one line of words with a blank before each window and at the end."""
+        parts = [self.looked(items[at : at + self.AT_ONCE]) for at in range(0, len(items), self.AT_ONCE)]
+        pooled, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return np.tanh(pooled @ self.arrays["value"] + self.arrays["value_bias"]), weights.T
 
-    def asked_of_treatments(self, window: Window, states: np.ndarray, looked: np.ndarray) -> np.ndarray:
-        """The scores of the slots asked of a treatment, with what its own words add to the question."""
-        looked = looked.copy()
-        for at, treatment in enumerate(TREATMENTS):
-            named = window.mentioned[at].astype(bool)
-            if named.any():
-                looked[CONDITIONED[treatment]] += states @ (states[named].mean(axis=0) @ self.arrays["about"])
-        return looked
+    def looked(self, items: Sequence[Window]) -> tuple[np.ndarray, np.ndarray]:
+        """What the slots see in some windows (windows, slots, 2·d), and their weights (tokens, slots)."""
+        many = np.array([len(window.ids) for window in items])
+        begins = np.cumsum(many + 1) - many
+        line = self.rows([*chain.from_iterable((self.BLANK, *window.ids) for window in items), self.BLANK])
+        token = line > 0
+        ends = [0, *(begins + many).tolist(), len(line)]
+        states = self.states(line, ends)
+        scores = by_window(states, self.arrays["look"], ends)
+        self.ask_of_treatments(items, begins, states, scores)
+        readable = np.zeros(len(line), bool)
+        readable[token] = np.concatenate([window.readable for window in items])
+        scores[~readable] = -np.inf
+        each = np.repeat(np.arange(len(items)), many + 1)  # the window of every token and of the blank before it
+        scores, starts = scores[:-1], begins - 1
+        powers = np.exp(scores - np.maximum.reduceat(scores, starts)[each])
+        weights = powers / np.add.reduceat(powers, starts)[each]
+        pooled = np.empty((len(items), len(SLOTS), states.shape[1]), np.float32)
+        for at, (begin, end) in enumerate(zip(begins.tolist(), (begins + many).tolist(), strict=True)):
+            np.matmul(weights[begin:end].T, states[begin:end], out=pooled[at])
+        return pooled, weights[token[:-1]]
+
+    def states(self, line: np.ndarray, ends: Sequence[int]) -> np.ndarray:
+        """(words, 2·d): every word of a line as it stands alone, and as it stands beside others. ends: of its windows."""
+        said, before, here, after = (given.take(line, axis=0) for given in self.vectors)
+        parted, beside = line == 0, here
+        beside[1:] += before[:-1]
+        beside[:-1] += after[1:]
+        for layer, near in enumerate(self.near):
+            if layer:
+                given = by_window(beside, np.concatenate(near, axis=1), ends)
+                before, here, after = np.split(given, 3, axis=1)
+                beside = here + self.arrays["near_bias"][layer]
+                beside[1:] += before[:-1]
+                beside[:-1] += after[1:]
+            np.maximum(beside, 0, out=beside)
+            beside[parted] = 0
+        return np.concatenate([said, beside], axis=1)
+
+    def ask_of_treatments(self, items: Sequence[Window], begins, states: np.ndarray, scores: np.ndarray) -> None:
+        """Adds to the scores of the slots asked of a treatment what its own words add to the question."""
+        named = np.concatenate([window.mentioned for window in items], axis=1)
+        times = np.add.reduceat(named, begins - np.arange(1, len(items) + 1), axis=1)
+        asked = [
+            (slice(begins[at], begins[at] + len(items[at].ids)), TREATMENTS[which], items[at].mentioned[which])
+            for which, at in np.argwhere(times).tolist()
+        ]
+        if asked:
+            words = np.stack([marks @ states[place] for place, _, marks in asked]) / times[times > 0][:, None]
+            for (place, treatment, _), word in zip(asked, words, strict=True):
+                scores[place, CONDITIONED[treatment]] += (states[place] @ (word @ self.arrays["about"]))[:, None]
 
 
 ENCODERS = {"transformer": Transformer, "lookup": Lookup}

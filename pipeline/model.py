@@ -14,7 +14,7 @@ that the vector a head judges and the words shown as evidence are the same thing
 import hashlib
 import json
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -167,13 +167,11 @@ class Model:
             ],
             axis=1,
         )
-        offsets = np.fromiter(chain.from_iterable(chain(*(window.offsets for window in items))), np.int64).reshape(
-            -1, 2
-        )
+        offsets = np.concatenate([window.offsets for window in items])
         ends = np.cumsum([len(window.offsets) for window in items])
         seen = Reading(
             *(presence, sentiment, overall, yes["escalate"], yes["mention"], received, outcome),
-            np.concatenate(weights, axis=1),
+            weights,
             offsets,
             np.concatenate([[0], ends]),
         )

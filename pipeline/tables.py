@@ -218,7 +218,7 @@ class Annotations(NamedTuple):
 
 
 def frame(rows, schema):
-    """A table of `schema`'s columns and types from dicts (absent keys are null), a dict of columns, or another table."""
+    """A table of `schema`'s columns and types from dicts, a dict of columns, or another table; what is absent is null."""
     if isinstance(rows, pd.DataFrame) and not len(rows):  # of which pandas cannot tell the types
         table = schema.empty_table()
     elif isinstance(rows, pd.DataFrame):
@@ -229,7 +229,8 @@ def frame(rows, schema):
         }
         table = pa.Table.from_pandas(rows.assign(**lacking)[schema.names], schema=schema, preserve_index=False)
     elif isinstance(rows, dict):
-        table = pa.Table.from_pydict(rows, schema=schema)
+        many = len(next(iter(rows.values()), ()))
+        table = pa.Table.from_pydict({name: rows.get(name, [None] * many) for name in schema.names}, schema=schema)
     else:
         table = pa.Table.from_pylist(list(rows), schema=schema)
     return pandas(table)

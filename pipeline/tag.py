@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.segment import sentences
 from pipeline.taxonomy import Taxonomy
-from pipeline.terms import Hit, Lists, Terms
+from pipeline.terms import Hit, Lists, Said, Terms, said
 
 WORDS_AHEAD = (
     6  # how far a denial reaches: "no headache, nausea or chest pain" does, "no idea where to park, then …" not
@@ -56,7 +56,7 @@ class SafetyRule(NamedTuple):
     takes_back: tuple[TakesBack, ...]
 
 
-def name_treatments(text: str, taxonomy: Taxonomy) -> dict[str, list[Hit]]:
+def name_treatments(text: str | Said, taxonomy: Taxonomy) -> dict[str, list[Hit]]:
     """Treatment → every place that names it, for the treatments named at all."""
     return dict(taxonomy.named.find(text))
 
@@ -143,10 +143,12 @@ def _stands(rule: SafetyRule, text: str, hit: Hit, spans) -> bool:
     )
 
 
-def safety_signals(text: str) -> list[Signal]:
+def safety_signals(shown: str | Said) -> list[Signal]:
     """At most one signal per reason, in the order of the text: the first place of the first rule that stands."""
     found, spans = {}, None
-    for at, hits in _cues().find(text):
+    shown = said(shown)
+    text = shown.text
+    for at, hits in _cues().find(shown):
         rule = safety_rules()[at]
         if rule.reason in found or rule.yields_to in found:
             continue
@@ -210,13 +212,14 @@ def off_topic_rules() -> OffTopicRules:
     )
 
 
-def _cue_of(rule: OffTopicRule, text: str) -> Hit | None:
+def _cue_of(rule: OffTopicRule, shown: Said) -> Hit | None:
     """The place by which a rule would speak: what is enough alone, or a cue that something else bears out."""
-    if enough := rule.alone.find(text):
+    if enough := rule.alone.find(shown):
         return enough[0]
-    if not (cues := rule.cue.find(text)):
+    if not (cues := rule.cue.find(shown)):
         return None
-    others = [(hit, text[hit.start : hit.end].lower()) for hit in rule.needs.find(text)]
+    text = shown.text
+    others = [(hit, text[hit.start : hit.end].lower()) for hit in rule.needs.find(shown)]
     for cue in cues:
         word = text[cue.start : cue.end].lower()
         # the same thing said twice ("tacos … best tacos") is said once
@@ -225,14 +228,15 @@ def _cue_of(rule: OffTopicRule, text: str) -> Hit | None:
     return None
 
 
-def off_topic(text: str, question: str | None = None) -> OffTopic | None:
+def off_topic(text: str | Said, question: str | None = None) -> OffTopic | None:
     """What says that a text is an advert or about another business; None where a patient may be speaking."""
     rules, any_cue = off_topic_rules()
-    if not any_cue.find(text):
+    shown = said(text)
+    if not any_cue.find(shown):
         return None
     for rule in rules:
         if question and not rule.answers:
             continue
-        if (cue := _cue_of(rule, text)) and not any(topic.find(text) for topic in rule.silent_where):
+        if (cue := _cue_of(rule, shown)) and not any(topic.find(shown) for topic in rule.silent_where):
             return OffTopic(rule.flag, cue.start, cue.end, f"rule {rule.key}")
     return None

@@ -13,7 +13,7 @@ A term is what a person would write down:
 
 Lists run to a thousand terms, and most have nothing to do with a given text. So every term is filed under the words that
 it cannot do without, a word that is met is looked up once and remembered, and only the terms all of whose words stand in
-the text are tried. Several lists can share one such look at a text (Lists).
+the text are tried. Several lists can share one such look at a text (Lists), and all of them its words (Said).
 """
 
 import re
@@ -43,11 +43,12 @@ class Needed(NamedTuple):
     whole: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
 
-    @property
-    def common(self) -> float:
-        """How often a text may meet it, roughly: everyday words do, and short words more than long ones."""
-        lengths = [(word, len(word)) for word in self.whole] + [(word, len(word) - 1) for word in self.begun]
-        return sum((10 if word in EVERYDAY else 1) * 0.7**length for word, length in lengths)
+
+@cache
+def common(need: Needed) -> float:
+    """How often a text may meet it, roughly: everyday words do, and short words more than long ones."""
+    lengths = [(word, len(word)) for word in need.whole] + [(word, len(word) - 1) for word in need.begun]
+    return sum((10 if word in EVERYDAY else 1) * 0.7**length for word, length in lengths)
 
 
 def pattern(term: str) -> str:
@@ -167,7 +168,7 @@ def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], i
             fresh = piece.isspace() or (piece not in "*'’" and after != ["?"])
         at += 1
     if alternatives:
-        best = [min(each, key=lambda need: need.common, default=None) for each in (*alternatives, found)]
+        best = [min(each, key=common, default=None) for each in (*alternatives, found)]
         found = [] if None in best else [Needed(*(frozenset().union(*kind) for kind in zip(*best, strict=True)))]
     return found, at, ends and fresh
 
@@ -207,49 +208,66 @@ def split_words(text: str) -> list[str]:
     return text.translate(NO_WORD).split() if text.isascii() else WORD.findall(text)  # the same, in half the time
 
 
+class Said(NamedTuple):
+    """A text as every list looks at it. Made once, it can be shown to many."""
+
+    text: str
+    small: str  # in small letters
+    words: frozenset[str]  # those of `small`
+
+
+def said(text: str | Said) -> Said:
+    """A text ready to be looked at by lists."""
+    if isinstance(text, Said):
+        return text
+    small = text.lower()
+    return Said(text, small, frozenset(split_words(small)))
+
+
 class _Term(NamedTuple):
-    """A term of a list: what else than its filed need it needs (all of: one of), and with what its hits begin, if told."""
+    """A term of a list, and what else than its filed need it needs."""
 
     key: Hashable
     term: str
-    others: tuple[tuple[str, ...], ...]
-    leads: tuple[str, ...]
+    others: tuple[Needed, ...]
 
-    def places(self, text: str, small: str) -> Iterator[tuple[int, int]]:
-        """Where it matches, from left to right. `small`: the text in small letters."""
-        expression = compiled(self.term)
-        if not self.leads or len(small) != len(text):
-            yield from (match.span() for match in expression.finditer(text))
-            return
-        end = 0
-        for start in sorted(set(self._starts(small))):
-            if start >= end and (match := expression.match(text, start)):
-                yield match.span()
+    def places(self, text: Said) -> list[tuple[int, int]]:
+        """Where it matches, from left to right."""
+        whole, small, found, end = text.text, text.small, [], 0
+        leads = leads_of(self.term)
+        if not leads or len(small) != len(whole):
+            return [match.span() for match in compiled(self.term).finditer(whole)]
+        for start in _starts(leads, small):
+            if start >= end and (match := compiled(self.term).match(whole, start)):
+                found.append(match.span())
                 end = match.end()
-
-    def _starts(self, small: str) -> Iterator[int]:
-        for lead in self.leads:
-            start = small.find(lead)
-            while start >= 0:
-                if not start or not (small[start - 1].isalnum() or small[start - 1] == "_"):
-                    yield start
-                start = small.find(lead, start + 1)
+        return found
 
 
-def _term(key: Hashable, term: str, needs: list[Needed]) -> _Term:
+def _starts(leads: Iterable[str], small: str) -> list[int]:
+    """Where a word begins with one of the leads."""
+    starts = []
+    for lead in leads:
+        start = small.find(lead)
+        while start >= 0:
+            if not start or not (small[start - 1].isalnum() or small[start - 1] == "_"):
+                starts.append(start)
+            start = small.find(lead, start + 1)
+    return sorted(set(starts)) if len(starts) > 1 else starts
+
+
+@cache
+def leads_of(term: str) -> tuple[str, ...]:
+    """With what the hits of a term begin, one of these; nothing where that cannot be told."""
     if term.startswith("re:"):
-        tokens = _told(term[3:])
-        leads = _leads_of(tokens[1:])[0] if term.startswith(r"re:\b") else None
+        tokens = _told(term[3:])[1:] if term.startswith(r"re:\b") else ["*"]
     else:
-        leads = _leads_of([token.group() for token in TOKEN.finditer(term)])[0]
-    others = sorted(needs, key=lambda need: need.common)[1 : 1 + OTHERS]
-    return _Term(
-        key, term, tuple((*sorted(need.whole), *sorted(need.begun)) for need in others), tuple(sorted(leads or ()))
-    )
+        tokens = [token.group() for token in TOKEN.finditer(term)]
+    return tuple(sorted(_leads_of(tokens)[0] or ()))
 
 
-OTHERS = 2  # needs looked at before a term is tried, besides the one it is filed under
-CHUNKS_KNOWN = 100_000  # how many are remembered: some megabytes
+OTHERS = 4  # needs looked at before a term is tried, besides the one it is filed under
+WORDS_KNOWN = 100_000  # how many are remembered: some megabytes
 
 
 class _Index:
@@ -261,9 +279,9 @@ class _Index:
         for key, terms in lists.items():
             for term in dict.fromkeys(terms):
                 needs = needed(term)
-                rarest = min(needs, key=lambda need: need.common, default=None)
+                rarest = min(needs, key=common, default=None)
                 shelf = self.filed.setdefault(rarest, []) if needs else self.always
-                shelf.append(_term(key, term, needs))
+                shelf.append(_Term(key, term, tuple(sorted(needs, key=common)[1 : 1 + OTHERS])))
         self.words: dict[str, set[Needed]] = {}
         self.beginnings: dict[str, set[Needed]] = {}
         for need in self.filed:
@@ -271,52 +289,52 @@ class _Index:
                 for word in words:
                     met_by.setdefault(word, set()).add(need)
         self.lengths = sorted({len(beginning) for beginning in self.beginnings})
-        self.known: dict[str, tuple[int, ...]] = {}  # what stands between two blanks → the needs it meets, by number
+        self.dull: set[str] = set()  # words met that no need is met by
+        self.known: dict[str, tuple[int, ...]] = {}  # the others → the needs they meet, by number
         self.numbered = list(self.filed.values())
         self.number = {need: at for at, need in enumerate(self.filed)}
 
-    def tried(self, small: str) -> dict[Hashable, list[_Term]]:
-        """The terms that may match a text in small letters, by list."""
+    def tried(self, text: Said) -> dict[Hashable, list[_Term]]:
+        """The terms that may match a text, by list."""
         found: dict[Hashable, list[_Term]] = {}
         for term in self.always:
             found.setdefault(term.key, []).append(term)
-        for number in self._met(small):
+        small, words = text.small, text.words
+        for number in self._met(words):
             for term in self.numbered[number]:
-                for words in term.others:
-                    for word in words:
-                        if word in small:
-                            break
-                    else:
+                for need in term.others:
+                    if words.isdisjoint(need.whole) and not any(map(small.__contains__, need.begun)):
                         break
                 else:
                     found.setdefault(term.key, []).append(term)
         return found
 
-    def _met(self, small: str) -> set[int]:
+    def _met(self, words: frozenset[str]) -> set[int]:
         """The needs that the words of a text meet."""
-        chunks, known = small.split(), self.known
+        telling = words - self.dull
         try:
-            return set().union(*[known[chunk] for chunk in chunks])
+            return set().union(*[self.known[word] for word in telling])
         except KeyError:
-            if len(known) + len(chunks) > CHUNKS_KNOWN:
-                known.clear()
-            known.update((chunk, self._met_by(chunk)) for chunk in chunks if chunk not in known)
-            return set().union(*[known[chunk] for chunk in chunks])
+            if len(self.known) + len(self.dull) > WORDS_KNOWN:
+                self.known.clear()
+                self.dull.clear()
+            met = {word: self.known.get(word) or self._met_by(word) for word in telling}
+            self.known.update((word, numbers) for word, numbers in met.items() if numbers)
+            self.dull.update(word for word, numbers in met.items() if not numbers)
+            return set().union(*met.values())
 
-    def _met_by(self, chunk: str) -> tuple[int, ...]:
-        met: set[Needed] = set()
-        for word in re.findall(r"\w+", chunk):
-            met.update(self.words.get(word, ()))
-            for length in self.lengths:
-                if length > len(word):
-                    break
-                met.update(self.beginnings.get(word[:length], ()))
+    def _met_by(self, word: str) -> tuple[int, ...]:
+        met = set(self.words.get(word, ()))
+        for length in self.lengths:
+            if length > len(word):
+                break
+            met.update(self.beginnings.get(word[:length], ()))
         return tuple(self.number[need] for need in met)
 
 
-def _spans(terms: Iterable[_Term], text: str, small: str) -> list[tuple[int, int]]:
+def _spans(terms: Iterable[_Term], text: Said) -> list[tuple[int, int]]:
     """Where any term matches, in order; of those that overlap the first and longest."""
-    found = {span for term in terms for span in term.places(text, small)}
+    found = {span for term in terms for span in term.places(text)}
     kept, end = [], -1
     for span in sorted(found, key=lambda span: (span[0], -span[1])) if len(found) > 1 else found:
         if span[0] >= end:
@@ -335,7 +353,7 @@ class Terms:
     def _lists(self) -> "Lists":
         return Lists({"": self})
 
-    def find(self, text: str) -> list[Hit]:
+    def find(self, text: str | Said) -> list[Hit]:
         """Every hit in the order of the text, those that overlap an exception left out."""
         return dict(self._lists.find(text)).get("", [])
 
@@ -349,14 +367,14 @@ class Lists:
             {(key, kind): getattr(terms, kind) for key, terms in lists.items() for kind in ("terms", "unless")}
         )
 
-    def find(self, text: str) -> Iterator[tuple[Hashable, list[Hit]]]:
+    def find(self, text: str | Said) -> Iterator[tuple[Hashable, list[Hit]]]:
         """The lists that have a hit, in their order, with the hits in the order of the text, less the exceptions."""
-        small = text.lower()
-        tried = self._index.tried(small)
+        seen = said(text)
+        tried = self._index.tried(seen)
         for key in sorted((key for key, kind in tried if kind == "terms"), key=self._place.__getitem__):
-            hits = [Hit(*span) for span in _spans(tried[key, "terms"], text, small)]
+            hits = [Hit(*span) for span in _spans(tried[key, "terms"], seen)]
             if hits and (key, "unless") in tried:
-                masked = _spans(tried[key, "unless"], text, small)
+                masked = _spans(tried[key, "unless"], seen)
                 hits = [hit for hit in hits if not any(hit.start < end and start < hit.end for start, end in masked)]
             if hits:
                 yield key, hits

@@ -10,7 +10,9 @@ from hypothesis import settings
 
 from pipeline.model import Model
 
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure; what must be fast is timed by `cost`
+settings.register_profile(
+    "unhurried", deadline=None
+)  # a busy machine is no failure; what must be fast is timed by `cost`
 settings.load_profile("unhurried")
 
 PROJECT = Path(__file__).resolve().parent.parent

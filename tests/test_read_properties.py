@@ -17,9 +17,7 @@ from pipeline.read import inspect, read
 EXPORTS = Path(__file__).parent / "fixtures" / "exports"
 SAMPLES = [path.read_bytes() for path in sorted(EXPORTS.rglob("*")) if path.is_file()]
 FUZZ = int(os.environ.get("FUZZ", "0"))  # how many examples of each; make fuzz sets it, and draws others every time
-few = settings(
-    max_examples=FUZZ or 40, suppress_health_check=[HealthCheck.too_slow], derandomize=not FUZZ
-)
+few = settings(max_examples=FUZZ or 40, suppress_health_check=[HealthCheck.too_slow], derandomize=not FUZZ)
 
 # Words as people type them, line ends, quotation marks and delimiters among them, and always some letters.
 words = st.text(
