@@ -36,7 +36,7 @@ SPANISH_ALONE = frozenset(
 )  # no Portuguese or Italian has them
 FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither English nor Spanish is written with
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-BREAK = re.compile(r"[ \t]*(?:<br\s*/?>|</(?:p|div|li)\s*>)[ \t]*\n?", re.I)
+BREAK = re.compile(r"(?:<br\s*/?>|</(?:p|div|li)\s*>)[ \t]*\n?", re.I)
 TAG = re.compile(r"</?(?:br|p|div|span|b|i|em|strong|u|a|ul|ol|li|font|small|blockquote)(?:\s[^<>]*)?/?>", re.I)
 # What nobody types: a form feed, and marks that turn the direction of what follows, other people's words too.
 TURNING = re.compile(r"[\x0c\u202a-\u202e\u2066-\u2069]")
@@ -85,7 +85,9 @@ def mended(text: str) -> str:
 
 def _untagged(text: str) -> str:
     """Without the tags that a web page leaves in a text, the end of a line or paragraph kept. "<3" is no tag."""
-    return TAG.sub("", BREAK.sub("\n", text)).strip("\n") if "<" in text and TAG.search(text) else text
+    if "<" not in text or not TAG.search(text):
+        return text
+    return "\n".join(line.rstrip(" \t") for line in TAG.sub("", BREAK.sub("\n", text)).strip("\n").split("\n"))
 
 
 class Vocabulary(NamedTuple):

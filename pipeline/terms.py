@@ -106,8 +106,8 @@ def needed(term: str) -> list[Needed]:
 
 # A regular expression piece by piece: what looks around, a group, its end and how often, a class, blanks, a count, a mark.
 PIECE = re.compile(
-    r"\(\?<?[=!]|\((?:\?(?:-i)?:)?|\)(?:[*?]|\{[0,][^}]*\})?|\[\^?\]?(?:\\.|[^\]\\])*\]"
-    r"|(?:\\.|\s)(?:[*+?]|\{[^}]*\})?|\{[^}]*\}|."
+    r"\(\?<?[=!]|\((?:\?(?:-i)?:)?|\)(?:[*?]|\{[0,][^{}]*\})?|\[\^?\]?(?:\\.|[^\]\\])*\]"
+    r"|(?:\\.|\s)(?:[*+?]|\{[^{}]*\})?|\{[^{}]*\}|."
 )
 PARTED = re.compile(r"\\b|(?:\\[s\W]|\s)\+?")
 MARKS = {rf"\{mark}" for mark in ".,:;/$%&#@+-"}

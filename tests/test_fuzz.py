@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_read_properties import batches_of, check
 
-from pipeline import clearance, taxonomy
+from pipeline import taxonomy
 from pipeline.annotate import annotate_batch
 from pipeline.faults import Fault
 from pipeline.model import Model
 from pipeline.prepare import prepare
 from pipeline.read.corrections import read_corrections
-from pipeline.read.ledgers import read_changes, read_closed
+from pipeline.read.ledgers import read_changes, read_closed, read_consents
 from pipeline.read.mapping import load_mapping
 from pipeline.read.roster import read_roster
 from pipeline.run import annotations_of
@@ -153,7 +153,7 @@ READERS = {
     "corrections": lambda path: read_corrections(path, NAMES),
     "changes": lambda path: read_changes(path, NAMES),
     "closed": read_closed,
-    "consents": clearance.read_consents,
+    "consents": read_consents,
     "roster": read_roster,
 }
 HEADS = {

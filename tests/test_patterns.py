@@ -198,7 +198,7 @@ def slow_ones(patterns: dict[str, re.Pattern], most: int, way=alone) -> tuple[di
                 if taken > AT_ONCE:
                     least = max(0.001, min(seconds(look, grown(pump, SHORT)) for _ in range(3)))
                     taken = min(taken, seconds(look, grown(pump, LONG)))
-                    if taken > AT_ONCE and taken > 8 * least:
+                    if taken >= GIVEN_UP or (taken > AT_ONCE and taken > 8 * least):
                         slow[where] = f"{taken:.2f} s, {taken / least:.0f} times as long: {what}"
                         break
     finally:
