@@ -1,8 +1,8 @@
 """Names and identifiers of patients are found and replaced; staff, towns, prices words like names stay."""
 
-import re
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
