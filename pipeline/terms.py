@@ -288,7 +288,9 @@ class _Index:
             for words, met_by in ((need.whole, self.words), (need.begun, self.beginnings)):
                 for word in words:
                     met_by.setdefault(word, set()).add(need)
-        self.lengths = sorted({len(beginning) for beginning in self.beginnings})
+        self.lengths: dict[str, set[int]] = {}  # of the beginnings, by their first letter
+        for beginning in self.beginnings:
+            self.lengths.setdefault(beginning[0], set()).add(len(beginning))
         self.dull: set[str] = set()  # words met that no need is met by
         self.known: dict[str, tuple[int, ...]] = {}  # the others → the needs they meet, by number
         self.numbered = list(self.filed.values())
@@ -303,7 +305,7 @@ class _Index:
         for number in self._met(words):
             for term in self.numbered[number]:
                 for need in term.others:
-                    if words.isdisjoint(need.whole) and not any(map(small.__contains__, need.begun)):
+                    if words.isdisjoint(need.whole) and not (need.begun and any(map(small.__contains__, need.begun))):
                         break
                 else:
                     found.setdefault(term.key, []).append(term)
@@ -325,9 +327,7 @@ class _Index:
 
     def _met_by(self, word: str) -> tuple[int, ...]:
         met = set(self.words.get(word, ()))
-        for length in self.lengths:
-            if length > len(word):
-                break
+        for length in self.lengths.get(word[0], ()):
             met.update(self.beginnings.get(word[:length], ()))
         return tuple(self.number[need] for need in met)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -266,6 +267,17 @@ def test_the_word_beside_a_name_is_one_that_its_cue_can_have_there():
                     beside = deid.WORD.findall(low[: match.end()])
                     within = low[match.end() - 1].isalnum()  # no name begins within a word
                     assert within or deid.plain_digits((beside or [""])[-1]) in cue.words_before, (rule.id, text)
+
+
+def test_every_expression_of_the_rules_compiles():
+    """Expressions are compiled when first tried; a fault in a data file shows here and not in a run."""
+    of = deid.rules()
+    cues = [cue for rule in of.names for cue in rule.when]
+    told = [part for cue in cues for part in (cue.before, cue.after)] + [one for rule in of.others for one in rule.when]
+    told += [part for rule in (*of.names, *of.others) for part in (rule.chars, rule.unless)]
+    told += [of.kin, of.people, of.staff_before, of.staff_after, of.title]
+    for expression in filter(None, told):
+        assert re.compile(expression.source)
 
 
 @pytest.mark.parametrize(

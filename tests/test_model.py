@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.encoders import SLOTS
+from pipeline import taxonomy
+from pipeline.encoders import SLOTS, Lookup
 from pipeline.model import JUDGED, Model, ModelError, sha256
 from pipeline.tables import THEMES
+from pipeline.tag import name_treatments
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models" / "default"
 
@@ -145,3 +147,32 @@ def test_a_review_reads_the_same_in_any_company(name):
         tokens = slice(among.first[at], among.first[at + 1])
         assert np.array_equal(among.weights[:, tokens], alone.weights)
         assert np.array_equal(among.offsets[tokens], alone.offsets)
+
+
+def test_the_lookup_reads_the_same_whatever_it_remembers_and_however_many_come_at_once(monkeypatch):
+    """One review by itself, and all of them by a model that forgets every word at once, give the same chances."""
+    texts = [
+        *(
+            "Kind techs.",
+            "TMS gave me my life back, ketamine did nothing.",
+            "!",
+            "Me ayudaron mucho con el estacionamiento.",
+        ),
+        *("Spravato twice a week. " * 30, "Nothing", "ÉTÉ à la clinique", "No parking, rude desk, TMS helped"),
+    ]
+    questions = [None, "How was it?", None, None, None, "What could we improve?", None, None]
+    mentions = [name_treatments(text, taxonomy.load()) for text in texts]
+    whole = Model(SHIPPED.with_name("fast")).read(texts, questions, mentions)
+    monkeypatch.setattr(Lookup, "AT_ONCE", 1)
+    monkeypatch.setattr(Lookup, "MOST_WORDS", 3)
+    forgetful = Model(SHIPPED.with_name("fast"))
+    for at, one in enumerate(zip(texts, questions, mentions, strict=True)):
+        alone = forgetful.read(*([part] for part in one))
+        tokens = slice(whole.first[at], whole.first[at + 1])
+        for name in JUDGED:
+            assert np.allclose(getattr(whole, name)[at], getattr(alone, name)[0], atol=1e-6), (at, name)
+        assert np.allclose(whole.weights[:, tokens], alone.weights, atol=1e-6)
+        assert np.array_equal(whole.offsets[tokens], alone.offsets)
+        asked = whole.offsets[tokens, 1] == 0  # the question's words
+        assert np.allclose(alone.weights.sum(axis=1), 1, atol=1e-5)
+        assert not alone.weights[:, asked].any()

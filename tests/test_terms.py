@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.terms import Lists, Terms, compiled, needed, pattern
+from pipeline import terms
+from pipeline.terms import Lists, Terms, compiled, needed, pattern, said
 
 MISSED = [
     (["park*"], [], "a spark of hope"),
@@ -155,3 +156,21 @@ def test_time_grows_with_the_text_and_not_faster(piece, cost):
     lists = Lists({at: Terms(terms) for at, terms in enumerate(LISTS)})
     short, long = (piece * (length // len(piece)) for length in (2000, 8000))
     assert cost(lambda text: list(lists.find(text)), long) < 0.05 + 8 * cost(lambda text: list(lists.find(text)), short)
+
+
+def test_a_text_made_ready_once_is_found_in_as_the_text_itself():
+    """Many lists can be shown one Said; letters whose small form is longer move no hit."""
+    lists = Lists({"cars": Terms(["park*"], ["parked my *"]), "desks": Terms(["front desk"])})
+    for text in ("Parking at the FRONT DESK", "İ parked my doubts, the front-desk İ parking", "nothing"):
+        assert list(lists.find(said(text))) == list(lists.find(text))
+        assert said(said(text)) == said(text)
+
+
+def test_what_words_mean_to_a_list_can_be_forgotten(monkeypatch):
+    """A list that remembers next to nothing finds what one that remembers all does."""
+    lists = {"cars": Terms(["park*", "(no|never) spot"]), "desks": Terms(["front desk", "recep*"])}
+    texts = ["parking", "never a spot, never spot", "the front desk parks", "quiet words", "reception"] * 2
+    expected = [list(Lists(lists).find(text)) for text in texts]
+    monkeypatch.setattr(terms, "WORDS_KNOWN", 1)
+    forgetful = Lists(lists)
+    assert [list(forgetful.find(text)) for text in texts] == expected
