@@ -102,7 +102,9 @@ staff_option = click.option(
     "--staff", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Your staff's names, which stay: CSV."
 )
 consents_option = click.option(
-    "--consents", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Consents of patients, CSV or XLSX."
+    "--consents",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Consents of patients, CSV or XLSX.",
 )
 
 
@@ -143,7 +145,8 @@ def outcome_printed(outcome, out: Path) -> None:
     click.echo(f"accepted    {outcome.accepted:>7,}")
     click.echo(f"duplicates  {outcome.duplicates:>7,}")
     click.echo(f"rejected    {outcome.rejected:>7,}" + (f"   see {out / 'rejected.csv'}" if outcome.rejected else ""))
-    click.echo(f"to act on   {outcome.escalations:>7,}   of {outcome.month}, at the top of the report")
+    if outcome.to_act_on:
+        click.echo(f"to act on   {outcome.to_act_on}, of {outcome.month}, at the top of the report")
     for note in outcome.notes:
         click.echo(f"note: {note}")
     for path in outcome.written:
