@@ -22,7 +22,7 @@ from pipeline.terms import split_words
 
 READ_LANGUAGES = ("en", "es")  # what the models were taught; anything else is kept and counted, and not scored
 REPAIR = ftfy.TextFixerConfig(
-    unescape_html="auto",
+    unescape_html=True,
     uncurl_quotes=False,
     fix_latin_ligatures=False,
     fix_character_width=False,
@@ -36,6 +36,8 @@ SPANISH_ALONE = frozenset(
 )  # no Portuguese or Italian has them
 FOREIGN = re.compile(r"[^\W\d_a-záéíóúüñªº]")  # a letter that neither English nor Spanish is written with
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+BREAK = re.compile(r"[ \t]*(?:<br\s*/?>|</(?:p|div|li)\s*>)[ \t]*\n?", re.I)
+TAG = re.compile(r"</?(?:br|p|div|span|b|i|em|strong|u|a|ul|ol|li|font|small|blockquote)(?:\s[^<>]*)?/?>", re.I)
 # Nothing in it for ftfy to do: mojibake is two letters side by side that are not ASCII, or one that is not among these.
 SOUND = re.compile(
     r"[\t\n -%'-~]*(?:(?:[áéíóúüñÁÉÍÓÚÜÑ¿¡‘’“”–—…](?![^\x00-\x7f])|[\U0001f300-\U0001f64f\U0001f900-\U0001f9ff])[\t\n -%'-~]*)*"
@@ -66,9 +68,15 @@ FEWEST_WORDS = 4  # two people may both write "Great place!"
 
 def repair(text: str) -> str:
     """The text with machine damage undone; unchanged where there is none."""
+    text = _untagged(text)
     if "&" not in text and (not CONTROL.search(text) if text.isascii() else SOUND.fullmatch(text)):
         return text
-    return ftfy.fix_text(text, REPAIR)
+    return _untagged(ftfy.fix_text(text, REPAIR))
+
+
+def _untagged(text: str) -> str:
+    """Without the tags that a web page leaves in a text, the end of a line or paragraph kept. "<3" is no tag."""
+    return TAG.sub("", BREAK.sub("\n", text)).strip("\n") if "<" in text and TAG.search(text) else text
 
 
 class Vocabulary(NamedTuple):

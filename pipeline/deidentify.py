@@ -138,12 +138,15 @@ PLACE = re.compile(r"\b(?:san|santa|st\.?|saint|los|las|lake|fort|mount|mt\.?|po
 NEXT_OF_SEVERAL = re.compile(
     r"[ \t]*(?:,[ \t]*(?:and[ \t]+|y[ \t]+|&[ \t]*)?|[ \t]+and[ \t]+|[ \t]*&[ \t]*|[ \t]+[ye][ \t]+|/)(?:my[ \t]+)?"
 )
-CAPITALS_GO_ON = re.compile(r"[ \t]*(?:[,.;:!?)(-]|\Z|\n|(?:is|was|has|had|who|and|es|tiene|tenia|y)\b)")
+CAPITALS_GO_ON = re.compile(
+    r"[ \t]*(?:[,.;:!?)(-]|\Z|\n|(?:is|was|has|had|who|and|es|tiene|tenia|y|"
+    r"cannot|can't|couldn't|did|didn't|does|doesn't|loves|loved|went|got|came|says|said|feels|felt|hasn't|isn't|wasn't|started|stopped)\b)"
+)
 NO_PERSON = re.compile(
     r"\b(?:from|in|at|near|on|into|via|through|take|takes|took|accepts?|have|has|the|an?|this|old|new|real|"
     r"de|en|el|la|los|un|una|with my|called)[ \t]+\Z"
 )
-SPELLED = re.compile(r"@|dot|punto|arroba", re.IGNORECASE)  # without one of these no text holds an e-mail address
+SPELLED = re.compile(r"@|dot|punto|arroba|\Wat\W", re.IGNORECASE)  # without one of these no text holds an e-mail address
 DIGITS = re.compile(r"[0-9][0-9][0-9]")
 MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,4}){6}[0-9]|\+[0-9]")  # as many, and as close, as in any number of a phone
 INSIDE = re.compile(r"[A-ZÀ-Þ](?<=[\w,;&-] .)[^\W\d_A-ZÀ-Þ]{3,}(?![\w-])")  # capitalised within a sentence

@@ -135,29 +135,49 @@ def explain(text: str, model: Model, taxonomy: Taxonomy, question: str | None = 
     return Group(*parts)
 
 
+MEANINGS = {
+    "id": "the review's id, to know it again",
+    "source": "where it was written",
+    "location": "the clinic's place",
+    "date": "when it was written",
+    "edited": "when it was last changed",
+    "rating": "stars",
+    "recommended": "recommended or not",
+    "question": "what the patient was asked",
+    "title": "the title, put before the text",
+    "text": "what the patient wrote",
+    "author": "who wrote it: to find twins, never stored",
+    "reply": "the clinic's answer: left out",
+    "translation": "a machine's translation: left out",
+}
+
+
 def inspection(found) -> Group:
-    """A read.Inspection, ready for a rich Console."""
+    """A read.Inspection in words for whoever keeps the exports, ready for a rich Console."""
     facts = [
-        ("shape", found.shape),
+        ("what it is", found.shape),
+        ("to know", found.quirks.replace("`", '"')),
         ("encoding", found.encoding),
-        ("delimiter", found.delimiter),
+        ("columns are parted by a", found.delimiter),
         ("dates", found.dates),
         ("ratings", found.ratings),
     ]
     parts = [Text(found.file, style="bold")]
-    parts += [Text.assemble((f"{name:<11}", "dim"), value) for name, value in facts if value]
-    if found.columns:
-        parts.append(
-            table_of(
-                "Columns",
-                ["column", "understood as"],
-                [(name, meaning or "not used") for name, meaning in found.columns],
-            )
-        )
+    parts += [Text.assemble((f"{name}: ", "dim"), value) for name, value in facts if value]
+    parts.append(Text(_accounted(found.counts)))
+    refused = [(reason, f"{count:,}") for reason, count in found.counts.items() if reason not in ("read", "reviews")]
+    if refused:
+        parts.append(table_of("Why rows are refused", ["reason", "rows"], refused))
+    used = [(name, MEANINGS.get(meaning, meaning)) for name, meaning in found.columns if meaning]
+    if used:
+        parts.append(table_of("Columns that are read", ["column", "as"], used))
+    unused = [name for name, meaning in found.columns if not meaning]
+    if unused:
+        parts.append(Text.assemble((f"Columns that are not read ({len(unused)}): ", "dim"), ", ".join(unused)))
     if len(found.first):
         names = ["row", "source", "location", "date", "rating", "question", "text"]
         rows = [[short(value) for value in row] for row in found.first[names].itertuples(index=False)]
-        parts.append(table_of("The first rows as they would be read", names, rows))
+        parts.append(table_of("The first reviews, as they would be read", names, rows))
     if len(found.refused):
         parts.append(
             table_of(
@@ -166,9 +186,22 @@ def inspection(found) -> Group:
                 found.refused[["row", "reason"]].itertuples(index=False),
             )
         )
-    parts.append(table_of("Rows", ["what", "how many"], [(name, f"{count:,}") for name, count in found.counts.items()]))
     parts += [Text(f"note: {note}") for note in found.notes]
+    if used:
+        parts.append(
+            Text("If something is wrong, say so in a sources.toml beside the file; docs/exports.md shows how.", "dim")
+        )
     return Group(*parts, Text(""))
+
+
+def _accounted(counts: dict[str, int]) -> str:
+    """What becomes of the rows, as a sum that adds up."""
+    read, reviews = counts["read"], counts["reviews"]
+    if not reviews:
+        return "Nothing of it can be read."
+    refused = f" and {read - reviews:,} refused" if read > reviews else ", none refused"
+    rows = "row" if read == 1 else "rows"
+    return f"{read:,} {rows} in it: {reviews:,} to be read as reviews{refused}."
 
 
 def short(value, longest: int = 60) -> str:

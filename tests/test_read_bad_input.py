@@ -40,7 +40,15 @@ FILES = {
         zipped(**{"xl/workbook.xml": b"<not a book", "[Content_Types].xml": b"<"}),
         "workbook is damaged",
     ),
-    "a document": (zipped(**{"word/document.xml": b"<w/>", "[Content_Types].xml": b"<t/>"}), "no .xlsx workbook"),
+    "a presentation": (
+        zipped(**{"ppt/presentation.xml": b"<p/>", "[Content_Types].xml": b"<t/>"}),
+        "no .xlsx workbook",
+    ),
+    "a document without reviews": (
+        zipped(**{"word/document.xml": b"<w:p><w:t>Minutes</w:t></w:p>"}),
+        'no line says "Reviews"',
+    ),
+    "rich text": (b"{\\rtf1 Reviews\\par Kind.\\par}", "save it as plain text"),
     "header only": (b"id,date,rating,text\n", "no rows below it"),
     "no text column": (b"Ext,Room,Floor\n1,2,3\n4,5,6\n", "the columns are Ext, Room, Floor"),
     "no header": (b"2026-05-01,5,It went well enough\n2026-05-02,4,It went better than that\n", "no header"),

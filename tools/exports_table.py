@@ -10,8 +10,8 @@ HEAD = """# Exports that are read
 A file is recognised by its columns, never by its name. Made by `make docs` from `pipeline/resources/exports.toml`;
 `reviews inspect FILE` shows how a file of yours is understood.
 
-| export | known by the columns | what to know |
-|---|---|---|
+| export | known by the columns | read from it | what to know |
+|---|---|---|---|
 """
 
 
@@ -35,11 +35,17 @@ The fields are id, source, location, date, rating, question, text, author, title
 """
 
 
+def columns(names: list[str], between: str = " or ") -> str:
+    """Columns as Markdown; a bar would end the cell."""
+    return between.join(f"`{name}`" for name in names).replace("|", "\\|")
+
+
 def table() -> str:
     """The page as text."""
     rows = [
-        f"| {name} | {', '.join(f'`{column}`' for column in columns)} | {quirks} |"
-        for name, columns, quirks in shapes()
+        f"| {known.name} | {columns(known.known_by, ', ')} | "
+        f"{'; '.join(f'{field}: {columns(names)}' for field, names in known.columns.items() if names)} | {known.quirks} |"
+        for known in shapes()
     ]
     return HEAD + "\n".join(rows) + "\n" + FOOT
 

@@ -8,6 +8,7 @@ scale of its ratings (dates, ratings), then turn row after row into a review or 
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from pipeline.tables import TYPED, frame
 
 __all__ = ["Batch", "InputError", "Inspection", "Mapping", "inspect", "load_mapping", "read", "shapes"]
 
+PAGE = next(entry for entry in EXPORTS["other"] if entry["key"] == "page")
 SAMPLE_ROWS = 500  # rows from which the columns are understood; the order of dates and the scale of ratings are decided from all of them
 HEADER_WITHIN = 30  # rows in which the header is looked for, below titles
 
@@ -53,6 +55,7 @@ class Inspection(NamedTuple):
     refused: pd.DataFrame  # the first rows that would be refused (REFUSED)
     counts: dict[str, int]  # read, reviews, and how often each reason refuses a row
     notes: list[str]
+    quirks: str = ""  # what to know about this kind of export
     others: tuple["Inspection", ...] = ()
 
 
@@ -69,14 +72,29 @@ class Table(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def shapes() -> list[tuple[str, list[str], str]]:
-    """(name, columns that it is known by, quirks) of every export we know, for the documentation."""
-    known = [(shape.name, [*shape.known_by, *shape.or_by], shape.quirks) for shape in SHAPES]
+class Known(NamedTuple):
+    """One kind of export, for the documentation: the columns that it is known by, what is read from which columns, what to know."""
+
+    name: str
+    known_by: list[str]
+    columns: dict[str, list[str]]  # field → the columns that hold it, the best first
+    quirks: str
+
+
+def shapes() -> list[Known]:
+    """Every export we know; what is recognised by something else than columns comes last."""
+    known = [Known(shape.name, [*shape.known_by, *shape.or_by], dict(shape.fields), shape.quirks) for shape in SHAPES]
     surveys = [
-        (entry["name"], [" + ".join(names) for names in entry["known_by"]], entry["quirks"])
+        Known(
+            entry["name"],
+            [" + ".join(names) for names in entry["known_by"]],
+            {"id": [entry["id"]], "date": entry["date"], "author": entry["author"]},
+            entry["quirks"],
+        )
         for entry in EXPORTS["survey"].values()
     ]
-    return known + surveys
+    others = [Known(entry["name"], [], {}, entry["quirks"]) for entry in EXPORTS["other"]]
+    return known + surveys + others
 
 
 def read(paths: Iterable[Path], *, mapping: Mapping | None = None, rows_per_batch: int = 5000) -> Iterator[Batch]:
@@ -157,6 +175,7 @@ def _inspected(found: Table | Batch, rows: int) -> Inspection:
         refusals.head(rows),
         counts,
         notes,
+        plan.shape.quirks,
     )
 
 
@@ -219,6 +238,9 @@ def _tables(blob: Blob, mapping: Mapping) -> Iterator[Table | Batch]:
         yield from _workbook(blob, mapping)
         return
     said = mapping.about(blob.label)
+    if what(blob) == "document":
+        yield _page_table(blob.label, page.reviews_of(page.blocks_of_document(blob)), said, "Word document")
+        return
     start = blob.head().decode("latin-1").replace("\x00", "").lstrip("ÿþï»¿ \t\r\n")[:2000]
     encoding = encoding_name(blob.head())
     if start.startswith(("{", "[")):
@@ -285,6 +307,12 @@ def _html(blob: Blob, said: Entry, encoding: str) -> Iterator[Table]:
             blob.label, lambda _: (records.Record(n, cells) for n, cells in enumerate(found, 1)), said, encoding
         )
         return
+    for rows in page.tables_of(soup):  # what many programs call .xls is a page with a table
+        with suppress(Unreadable):
+            table = _grid_table(blob.label, lambda rows=rows: iter(rows), said, encoding, "")
+            if {"date", "rating"} & table.plan.fields.keys():  # else it may be a table that lays out a page
+                yield table
+                return
     yield _page_table(blob.label, page.reviews_of(page.blocks_of_html(soup)), said, encoding)
 
 
@@ -434,20 +462,26 @@ def _grid_table(
     shown = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}.get(delimiter, delimiter)
 
     def chunks(size: int, only: Collection[str] | None = None) -> Iterator[tuple[pd.DataFrame, list[Refusal]]]:
-        body = (row for row in rows() if row.number > after and any(map(str.strip, row.cells)))
+        body = _body(rows(), after, names)
         wanted = [place for place, name in enumerate(names) if only is None or name in only]
+        shorter = False  # whether rows leave off their last cells where these are empty
         for part in _parts(body, size):
             index, cells, broken = [], [], []
             for row in part:
                 many = len(row.cells)
                 if many > len(names) and not any(cell.strip() for cell in row.cells[len(names) :]):
                     many = len(names)
-                if many > len(names):
+                if row.other:
+                    broken.append(Refusal(row.number, row.other))
+                elif many > len(names):
                     why = f"the row has {many} cells and the header {len(names)}: a text with a {shown} in it was not quoted"
                     broken.append(Refusal(row.number, why))
+                elif row.cut and many < len(names) and not shorter:
+                    broken.append(Refusal(row.number, "the file ends within this row: it is cut off, export it again"))
                 elif row.broken and many != len(names):
                     broken.append(Refusal(row.number, "the quotation marks of the row do not pair"))
                 else:
+                    shorter = shorter or many < len(names)
                     index.append(row.number)
                     whole = row.cells if many == len(row.cells) else row.cells[:many]
                     cells.append(whole + [""] * (len(names) - many) if many < len(names) else whole)
@@ -455,6 +489,32 @@ def _grid_table(
             yield pd.DataFrame(data, index=index, dtype=object), broken
 
     return _decided(Table(label, plan, chunks, encoding, shown, tuple(names), tuple(notes)))
+
+
+def _body(rows: Iterator[grid.Row], after: int, names: list[str]) -> Iterator[grid.Row]:
+    """The rows below the header that hold anything. What stands below an empty row and a header of its own is another table: its rows
+    say so in `other`."""
+    ours, gap, other = {plain(name) for name in names}, False, ""
+    for row in rows:
+        if row.number <= after:
+            continue
+        if not any(map(str.strip, row.cells)):
+            gap = True
+            continue
+        if gap and _is_header(row.cells):
+            same = {plain(cell) for cell in row.cells if cell.strip()} <= ours
+            other = "" if same else f"a second table begins in row {row.number}: give it a sheet or a file of its own"
+        gap = False
+        yield row._replace(other=other) if other else row
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether a row can only be a header: nothing but short names of columns, two of which mean something to us."""
+    named = [cell for cell in cells if cell.strip()]
+    if len(named) < 2 or any(len(cell) > 40 or any(map(str.isdigit, cell)) for cell in named):
+        return False
+    found = [heading_field(cell) for cell in named]
+    return len({field for field, _, whole in filter(None, found) if whole}) > 1
 
 
 def _parts(rows: Iterator, size: int) -> Iterator[list]:
@@ -519,7 +579,7 @@ def _page_table(label: str, found: page.Page | None, said: Entry, encoding: str)
                 },
             )
 
-    shape = Shape("page", "a web page or pasted text", source="website", scale="1-5")
+    shape = Shape("page", PAGE["name"], source="website", scale="1-5", quirks=PAGE["quirks"])
     fields = {"text": ("text",), "author": ("author",), "rating": ("rating",)}
     plan = Plan(shape, fields, source=said.source or "website", location=said.location, places=said.places, cut="cut")
 
@@ -530,7 +590,8 @@ def _page_table(label: str, found: page.Page | None, said: Entry, encoding: str)
                 [],
             )
 
-    note = f"{label}: {len(found.reviews)} reviews under the page's heading; {found.aside} other paragraphs are the clinic's and left out"
+    many = len(found.reviews)
+    note = f"{label}: {many} review{'s' if many > 1 else ''} under the page's heading; what else the page says is the clinic's and left out"
     return Table(label, plan, chunks, encoding, "", ("text",), (note,))
 
 
@@ -541,9 +602,14 @@ def _decided(table: Table) -> Table:
     date_columns, rating_columns = plan.fields.get("date", ()), plan.fields.get("rating", ())
     if date_columns or (rating_columns and not plan.scale):
         for chunk, _ in table.chunks(20_000, {*date_columns, *rating_columns}):
+            undated = (
+                chunk  # the rows whose day no column has given beyond doubt: for the others the order does not matter
+            )
             for column in date_columns:
-                if column in chunk:
-                    evidence = dates.weigh(chunk[column], evidence)
+                if column in undated:
+                    evidence = dates.weigh(undated[column], evidence)
+                    if column != date_columns[-1]:
+                        undated = undated[[dates.read_date(typed).date is None for typed in undated[column]]]
             for column in rating_columns:
                 if column in chunk and len(marks) < 2000:
                     marks.update(dict.fromkeys(chunk[column].unique()))

@@ -34,7 +34,7 @@ UNIX_STYLE = re.compile(
 MONTH_ONLY = re.compile(r"(\d{4})[-/.](\d{1,2})|([^\W\d_]+)\.?,?[\s\-]+(?:de\s+|of\s+)?(\d{4})|(\d{1,2})/(\d{4})", re.I)
 YEAR_ONLY = re.compile(r"\d{4}")
 COMPACT = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})")
-NUMBER = re.compile(r"\d{5}(?:\.\d+)?|\d{10}(?:\.\d+)?|\d{13}")
+NUMBER = re.compile(r"\d{5}(?:\.\d+)?|\d{10}(?:\.\d+)?|\d{13}|\d{16}")
 RELATIVE = re.compile(
     r"(?:(?:edited|reviewed|posted|about|over|almost)\s+)*(?:an?|one|\d+)\s+(?:second|minute|hour|day|week|month|year)s?\s+ago"
     r"|hace\s+(?:una?|\d+)\s+(?:segundo|minuto|hora|d[ií]a|semana|mes|año)(?:e?s)?"
@@ -115,7 +115,12 @@ def decide(evidence: Evidence, given: str | None = None, usual: str | None = Non
         return Order(MONTH_FIRST, f"{MONTH_FIRST}: {month} dates have no other reading")
     if usual:
         odd = month if usual == DAY_FIRST else day
-        mixed = f"; {odd} dates can only be read the other way and were" if day and month else ""
+        such = "05/25/2026, with the month first" if usual == DAY_FIRST else "25/05/2026, with the day first"
+        mixed = (
+            f"; but {odd:,} can only be meant the other way ({such}), and were read so: among the {either:,} that could be either, some may have day and month exchanged"
+            if day and month
+            else ""
+        )
         return Order(usual, f"{usual}, as this kind of export writes them{mixed}", mixed=bool(mixed))
     if not either:
         return Order(None, "no date leaves the order open")
@@ -184,12 +189,12 @@ def _day(year: int, month: int, day: int, precision: str = "day") -> Date:
 
 
 def _counted(value: str) -> Date:
-    """Seconds or milliseconds since 1970, or days as Excel counts them (day 1 is 1900-01-01, with its false leap day)."""
+    """Seconds, or thousandths or millionths of them, since 1970, or days as Excel counts them (day 1 is 1900-01-01, with its false leap day)."""
     whole = int(value.split(".")[0])
     if len(str(whole)) == 5:
         found = date(1899, 12, 30) + timedelta(days=whole)
     else:
-        seconds = whole // 1000 if len(value) == 13 else whole
+        seconds = whole // {13: 1000, 16: 1_000_000}.get(len(value), 1)
         found = datetime.fromtimestamp(seconds, UTC).date()
     return _day(found.year, found.month, found.day)
 

@@ -49,6 +49,7 @@ class Shape(NamedTuple):
     unanswered: tuple = ()
     leave: tuple = ()
     truncated: bool = False
+    machine: str = ""
     no_stars: tuple = ()
     quirks: str = ""
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pipeline.faults import Fault
 
 HEAD = 1 << 18  # bytes that are looked at before a file is read
+DOCUMENT = "word/document.xml"  # where a .docx keeps its text
 LARGEST = 4 << 30  # bytes: what a member of an archive may unpack to
 # What systems leave about, and what explains a folder: not exports.
 LITTER = re.compile(
@@ -132,12 +133,13 @@ SIGNS = (
     (b"7z\xbc\xaf", "a 7z archive: unpack it and give the folder"),
     (b"Rar!", "a RAR archive: unpack it and give the folder"),
     (b"PAR1", "a Parquet file: export the reviews as CSV"),
+    (b"{\\rtf", "a rich text document: save it as plain text"),
     (b"SQLite format", "a database: export the reviews as CSV"),
 )
 
 
 def what(blob: Blob) -> str:
-    """What the bytes are: zip, workbook, or text. Raises Unreadable, with the mend, for everything else."""
+    """What the bytes are: zip, workbook, document (Word), or text. Raises Unreadable, with the mend, for everything else."""
     head = blob.head()
     if not head.strip(b"\xef\xbb\xbf \t\r\n\x00\xff\xfe"):
         raise Unreadable("the file is empty: export it again")
@@ -168,6 +170,8 @@ def _zip(blob: Blob) -> str:
                 names = set()
         if "xl/workbook.xml" in names:
             return "workbook"
+        if DOCUMENT in names:
+            return "document"
         raise Unreadable("a zip inside a zip: unpack the inner one and give its files")
     try:
         with zipfile.ZipFile(blob.path) as archive:
@@ -177,6 +181,8 @@ def _zip(blob: Blob) -> str:
         raise Unreadable("the archive is damaged or cut off: download it again") from error
     if "xl/workbook.xml" in names:
         return "workbook"
+    if DOCUMENT in names:
+        return "document"
     if "[Content_Types].xml" in names or "mimetype" in names:
         raise Unreadable("an Office document that is no .xlsx workbook: save the reviews as .xlsx, .csv or plain text")
     if not any(not info.is_dir() for info in infos):

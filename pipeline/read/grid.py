@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.read.files import LARGEST, Blob, Unreadable, text_of
 
+LINE_ENDS = ("\n", "\r")
 DELIMITERS = (",", "\t", ";", "|")
 SAMPLE = 200_000  # characters
 RUNAWAY = 2_000_000  # characters: a cell over several lines longer than this is a quotation mark left open
@@ -18,11 +19,14 @@ csv.field_size_limit(1 << 30)  # a review that is too long is to be refused by i
 
 
 class Row(NamedTuple):
-    """A row of a table: `number` as in the spreadsheet or the text, `cells` as typed; `broken` where its quotation marks do not pair."""
+    """A row of a table: `number` as in the spreadsheet or the text, `cells` as typed; `broken` where its quotation marks do not pair;
+    `cut` where the file ends without a line end; `other` why it belongs to another table, or nothing."""
 
     number: int
     cells: list[str]
     broken: bool = False
+    cut: bool = False
+    other: str = ""
 
 
 def delimiter_of(blob: Blob) -> str | None:
@@ -70,8 +74,9 @@ def csv_rows(lines: Iterable[str], delimiter: str) -> Iterator[Row]:
         try:
             for cells in csv.reader(feed(), delimiter=delimiter, strict=True):
                 number += 1
+                cut = held[-1][-1:] not in LINE_ENDS
                 held.clear()
-                yield Row(number, cells)
+                yield Row(number, cells, cut=cut)
             return
         except csv.Error:
             number += 1

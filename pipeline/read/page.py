@@ -1,13 +1,16 @@
 """A clinic's web page, saved or pasted: its reviews are the paragraphs under its "Reviews" heading, up to the first line that asks the reader
 to do something. All else is the clinic speaking. A page may also carry its reviews as schema.org JSON-LD; then these are taken."""
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.read.exports import EXPORTS, plain
-from pipeline.read.files import Blob, Unreadable, text_of
+from pipeline.read.files import DOCUMENT, Blob, Unreadable, text_of
+from pipeline.read.grid import Row
 from pipeline.read.ratings import GLYPHS, read_rating
 from pipeline.read.records import flat
 from pipeline.terms import Terms, compile_terms
@@ -62,11 +65,35 @@ def blocks_of_text(blob: Blob) -> list[Block]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             begun = False
+        elif _is_stars(line.strip()):  # they stand above a review, on a line of its paragraph or apart
+            blocks.append(Block(number, line.strip()))
+            begun = False
         elif begun and apart and not is_heading(blocks[-1].text) and not is_heading(line):
             blocks[-1] = blocks[-1]._replace(text=f"{blocks[-1].text}\n{line.strip()}")
         else:
             blocks.append(Block(number, line.strip()))
             begun = True
+    return blocks
+
+
+def blocks_of_document(blob: Blob) -> list[Block]:
+    """The paragraphs of a Word document that hold anything, numbered."""
+    from bs4 import BeautifulSoup
+
+    try:
+        with blob.open() as stream, zipfile.ZipFile(io.BytesIO(stream.read(LARGEST))) as archive:
+            text = archive.read(DOCUMENT).decode("utf-8", "replace")
+    except Exception as error:  # a damaged archive fails in ways of its own
+        raise Unreadable(
+            "the document is damaged: open it, save it again or paste its text into a text file"
+        ) from error
+    soup = BeautifulSoup(text[:LARGEST], "html.parser")
+    for line_end in soup(["w:br", "w:cr"]):
+        line_end.replace_with("\n")
+    blocks = []
+    for number, paragraph in enumerate(soup("w:p"), 1):
+        lines = "".join(paragraph.strings).strip().split("\n")
+        blocks += [Block(number, line.strip()) for line in lines if line.strip()]
     return blocks
 
 
@@ -153,6 +180,20 @@ def soup_of(blob: Blob):
         return BeautifulSoup(text, "html.parser")
     except Exception as error:  # the parser gives up on broken declarations in ways of its own
         raise Unreadable("the page is not HTML that can be read: save it again from the browser") from error
+
+
+def tables_of(soup) -> list[list[Row]]:
+    """The rows of every table that has no table within, the longest table first."""
+    found = []
+    for table in soup("table"):
+        if table.find("table") is None:
+            rows = [
+                Row(number, [cell.get_text("\n", strip=True) for cell in row(["td", "th"])])
+                for number, row in enumerate(table("tr"), 1)
+            ]
+            if len(rows) > 1:
+                found.append(rows)
+    return sorted(found, key=len, reverse=True)
 
 
 def blocks_of_html(soup) -> list[Block]:

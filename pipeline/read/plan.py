@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import combining, normalize
 
 from pipeline.read.dates import DAY_FIRST, Order, read_date
 from pipeline.read.exports import EXPORTS, Shape, plain, recognise
@@ -12,10 +13,19 @@ from pipeline.read.mapping import Entry
 from pipeline.read.ratings import GIVEN, Scale, decide, fits, read_recommended
 from pipeline.terms import Terms
 
-GUESS = {field: [Terms([term]) for term in terms] for field, terms in EXPORTS["guess"].items()}
+
+def _unaccented(words: str) -> str:
+    """Headings are typed with and without their accents: "Calificacion" is "Calificación"."""
+    return "".join(letter for letter in normalize("NFD", words) if not combining(letter))
+
+
+GUESS = {field: [Terms([_unaccented(term)]) for term in terms] for field, terms in EXPORTS["guess"].items()}
+ASKS_WORDS, ASKS_CHOICE = Terms(EXPORTS["words"]["asks_words"]), Terms(EXPORTS["words"]["asks_choice"])
+LISTED = re.compile(r"\.\d+(\.|$)")  # a value of a list inside a record: "comments.0.content"
 ASKS_PLACE = Terms(EXPORTS["words"]["asks_place"])
 ASKS_RATING = [Terms([term]) for term in EXPORTS["words"]["asks_rating"]]
 OTHER = re.compile(r"\bother\b.*\b(text|specify|describe)\b|^other\b", re.I)
+BY_HAND = next(entry for entry in EXPORTS["other"] if entry["key"] == "by_hand")
 HEADING_WORDS = 5  # a heading of more words is a question
 LINKS = re.compile(r"https?://\S+")
 
@@ -60,6 +70,7 @@ class Plan(NamedTuple):
     rating: Scale = GIVEN["1-5"]
     unused: tuple[str, ...] = ()
     cut: str = ""  # the column that marks a text the page has shortened
+    machine: str = ""  # the column that marks a text as a machine's translation whose original is missing
     names_apart: bool = False  # `author` is a first and a last name, not one or the other
 
     @property
@@ -67,6 +78,7 @@ class Plan(NamedTuple):
         """Every column that is read."""
         wanted = [column for columns in self.fields.values() for column in columns]
         wanted += [answer.column for answer in self.answers] + [rule["column"] for rule in self.shape.leave]
+        wanted += [name for name in (self.cut, self.machine) if name]
         return list(dict.fromkeys(wanted))
 
 
@@ -85,10 +97,12 @@ def plan_for(columns: Sequence[Column], said: Entry, *, strict: bool = False) ->
         leave = tuple(
             {**rule, "column": names[plain(rule["column"])]} for rule in shape.leave if plain(rule["column"]) in names
         )
-        plan = plan._replace(shape=shape._replace(leave=leave))
+        plan = plan._replace(shape=shape._replace(leave=leave), machine=names.get(plain(shape.machine), ""))
         plan = plan._replace(fields={**plan.fields, **mapped})
     else:
-        plan = guess(columns, mapped, strict=strict)
+        # What stands in a list inside a record is somebody else's word about it: the clinic's answers, mostly.
+        plain_columns = [column for column in columns if not LISTED.search(column.name)]
+        plan = guess(plain_columns, mapped, strict=False) or guess(columns, mapped, strict=strict)
         if plan is None:
             return None
     if len(mapped.get("text", ())) > 1:
@@ -138,7 +152,7 @@ def no_text(names) -> Unreadable:
 def heading_field(heading: str) -> tuple[str, int, bool] | None:
     """(field, how good, whether the whole heading fits) that a heading of a few words names; None for a question or an unknown one."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", heading) or heading)
-    words = re.sub(r"[^\w#&'’]+|_", " ", words).strip()
+    words = _unaccented(re.sub(r"[^\w#&'’]+|_", " ", words).strip())
     if not words or heading.rstrip().endswith("?") or len(words.split()) > HEADING_WORDS:
         return None
     for whole in (True, False):
@@ -174,6 +188,9 @@ def is_open(column: Column) -> bool:
     words = [len(value.split()) for value in said]
     mean, distinct = sum(words) / len(words), len({value.strip().casefold() for value in said}) / len(said)
     links = sum(bool(LINKS.match(value.strip())) for value in said)
+    asked = column.asked or column.name
+    if ASKS_WORDS.find(asked) and not ASKS_CHOICE.find(asked) and not links:
+        return _most(said, lambda value: any(letter.isalpha() for letter in value)) and not _most(said, is_date)
     return max(words) >= 3 and links < len(said) / 2 and (mean >= 4 or distinct > 0.5) and not _most(said, is_date)
 
 
@@ -238,9 +255,7 @@ def guess(columns: Sequence[Column], mapped: dict[str, tuple[str, ...]], *, stri
         placed := [column for column in questions if ASKS_PLACE.find(column.name) and not is_open(column)]
     ):
         fields["location"] = (placed[0].name,)
-    shape = Shape(
-        "by_hand", "kept by hand (columns guessed)", quirks="Columns by their headings and by what is below them."
-    )
+    shape = Shape("by_hand", BY_HAND["name"], quirks=BY_HAND["quirks"])
     if "text" in mapped:
         return Plan(shape, {**fields, **mapped}, guessed=True)
     if not texts and not opened:

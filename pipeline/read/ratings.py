@@ -19,7 +19,9 @@ YES, NO = set(WORDS["yes"]), set(WORDS["no"])
 
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 OUT_OF = re.compile(
-    r"(?:rated\s+)?(\d+(?:[.,]\d+)?)\s*(?:/|out of|of|de|von|sur)\s*(\d{1,3})(?:[.,]0+)?(?:\s*(?:"
+    r"(?:rated\s+)?(\d+(?:[.,]\d+)?)\s*(?:(?:"
+    + STAR_WORDS
+    + r")\s+)?(?:/|out of|of|de|von|sur)\s*(\d{1,3})(?:[.,]0+)?(?:\s*(?:"
     + STAR_WORDS
     + r"))?",
     re.I,
@@ -46,9 +48,9 @@ class Scale(NamedTuple):
 
 GIVEN = {
     "1-5": Scale(),
-    "5-1": Scale(turned=True, said="1 is best and 5 worst: 6 less that"),
-    "0-10": Scale(10, said="0 to 10: half of it"),
-    "0-100": Scale(100, said="0 to 100: a twentieth of it"),
+    "5-1": Scale(turned=True, said="1 is best and 5 worst, so 1 is read as 5 stars and 5 as 1 star"),
+    "0-10": Scale(10, said="0 to 10: half of it, so 8 is read as 4 stars"),
+    "0-100": Scale(100, said="0 to 100: a twentieth of it, so 80 is read as 4 stars"),
 }
 
 
@@ -119,7 +121,7 @@ def fits(value: str, scale: Scale) -> bool:
 @lru_cache(maxsize=100_000)
 def read_rating(typed: str, scale: Scale = GIVEN["1-5"]) -> tuple[float | None, str | None]:
     """(rating 1…5 or None, why it cannot be read or None). An empty cell is no rating and no problem."""
-    value = typed.strip().casefold()
+    value = re.sub(r"(?<=\d)\s?½", ".5", typed.strip().casefold())
     if value in NO_RATING or value in scale.unrated or (value.endswith(".0") and value[:-2] in scale.unrated):
         return None, None
     if len(value) > 60:
@@ -166,5 +168,5 @@ def _outside(scale: str) -> tuple[None, str]:
 @lru_cache(maxsize=10_000)
 def read_recommended(typed: str) -> bool | None:
     """Yes, no, or None where neither is said."""
-    value = typed.strip().casefold().rstrip(".!")
+    value = typed.strip().casefold().rstrip(".!").replace("_", " ")
     return True if value in YES else False if value in NO else None

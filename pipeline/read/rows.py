@@ -149,6 +149,9 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
     location = np.where(pd.isna(location), plan.location, location)
     kept = pd.isna(reason)
     shortened = _filled(cells[plan.cut]) if plan.cut in cells else np.zeros(n, dtype=bool)
+    if plan.machine in cells:
+        made = _each(cells[plan.machine], lambda value: value.strip().casefold() in ("true", "1", "yes"))
+        translated, cut = translated | made, cut | made
     edited = first("edited") if "edited" in plan.fields else ()
     reviews = pd.DataFrame(
         {
@@ -289,7 +292,8 @@ def _repeats(records: pd.DataFrame, chunk: pd.DataFrame, heading: str) -> np.nda
 def _totals(records: pd.DataFrame, chunk: pd.DataFrame, text: np.ndarray) -> np.ndarray:
     """Rows such as "Total | | 14" or "Average rating: 4.2" below a table kept by hand."""
     found = np.zeros(len(records), dtype=bool)
-    blank = _stripped(text) == ""
+    # The count may stand where the texts do: "Total | 14".
+    blank = _each(text, lambda value: not any(map(str.isalpha, value)))
     for column in chunk.columns:
         sums = _each(records[column].to_numpy(), _is_total)
         found |= sums & (blank | (sums & (records[column].to_numpy() == text)))
@@ -383,7 +387,7 @@ def _titled(titles: np.ndarray, texts: np.ndarray) -> np.ndarray:
 def _identity(value: str, plan: Plan) -> str:
     """A source's id. Google names a review by account, location and id; the account changes with who exports it."""
     value = value.strip()
-    if plan.shape.key == "google_business" and (match := re.search(r"locations/[^/]+/reviews/[^/]+$", value)):
+    if plan.shape.source == "google" and (match := re.search(r"locations/[^/]+/reviews/[^/]+$", value)):
         return match[0]
     return value[:200]
 
