@@ -180,7 +180,8 @@ def outcome_printed(outcome, out: Path) -> None:
     say(f"accepted    {outcome.accepted:>7,}")
     say(f"duplicates  {outcome.duplicates:>7,}")
     say(f"rejected    {outcome.rejected:>7,}" + (f"   see {out / 'rejected.csv'}" if outcome.rejected else ""))
-    say(f"to act on   {outcome.escalations:>7,}   of {outcome.month}, at the top of the report")
+    if outcome.to_act_on:
+        say(f"to act on   {outcome.to_act_on}, of {outcome.month}, at the top of the report")
     for note in outcome.notes:
         say(f"note: {note}")
     for path in outcome.written:

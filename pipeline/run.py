@@ -148,7 +148,7 @@ class Outcome(NamedTuple):
     rejected: int
     month: str | None
     notes: list[str]
-    escalations: int  # reviews of the month to act on
+    to_act_on: str  # the reviews of the month, as the page tells them: "3 open, 1 closed"; "" without a month
     written: list[Path]
 
 
@@ -590,12 +590,12 @@ def write_outputs(
     only: str | None,
     told: dict,
     kept: Kept,
-) -> list[Vain]:
-    """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the closings in vain.
+) -> dict | None:
+    """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the Summary, if any.
 
     told: see told_of. kept: see settled.
     """
-    vain = []
+    summed = None
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
@@ -611,7 +611,6 @@ def write_outputs(
             counted=counted,
         )
         report.write_report(summed, annotations, place, counted)
-        vain = [([one["row"]], one["why"]) for one in summed["escalations"]["not_closed"]]
     consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
@@ -619,7 +618,7 @@ def write_outputs(
     quotes = testimonials.candidates(annotations, month=only, on=on, consents=consents, rules=rules, staff=staff)
     gone = testimonials.withdrawn(annotations, consents, on=on) if consents is not None and on else None
     board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
-    return vain
+    return summed
 
 
 def edited_kept(out: Path, folder: Path, taken: Path | None = None) -> list[str]:
@@ -698,7 +697,7 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         edited = edited_kept(settings.out, folder)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        vain["closed"] = write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
+        summed = write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
         store.write_manifest(
             folder,
             {
@@ -716,8 +715,8 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
             },
         )
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    notes = ingested.notes + in_vain(vain, told) + edited
-    return outcome(counts, month, notes, annotations, [settings.out / path for path in written])
+    notes = ingested.notes + told_by(summed, vain, told) + edited
+    return outcome(counts, month, notes, summed, [settings.out / path for path in written])
 
 
 def rewrite(settings: Settings, only: str | None = None, taken: Path | None = None) -> Outcome:
@@ -736,7 +735,7 @@ def rewrite(settings: Settings, only: str | None = None, taken: Path | None = No
         store.write_annotations(folder, annotations)
         store.write_as_read(folder, before)
         month = month_of_report(annotations.reviews, settings.month or manifest["month"])
-        vain["closed"] = write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
+        summed = write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
         hashes = {Path(told[name]).name: sha256(Path(told[name])) for name in KEPT if told.get(name)}
         fresh = {
             "month": month,
@@ -747,8 +746,8 @@ def rewrite(settings: Settings, only: str | None = None, taken: Path | None = No
         }
         store.write_manifest(folder, manifest | fresh)
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    notes = in_vain(vain, told) + edited
-    return outcome(manifest["counts"], month, notes, annotations, [settings.out / path for path in written])
+    notes = told_by(summed, vain, told) + edited
+    return outcome(manifest["counts"], month, notes, summed, [settings.out / path for path in written])
 
 
 def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -815,17 +814,17 @@ def check(out: Path, month: str | None, thresholds: Path | None) -> Checked:
     return Checked(found, notes, told["month_name"])
 
 
-def outcome(
-    counts: dict, month: str | None, notes: list[str], annotations: tables.Annotations, written: list[Path]
-) -> Outcome:
-    """What was done, with the reviews of the month that must be acted on."""
-    reviews = annotations.reviews
-    of_month = reviews[reviews["date"].fillna("").str.startswith(month or "-")]["review_id"]
-    acting = annotations.escalations["review_id"].isin(of_month)
-    return Outcome(
-        **counts,
-        month=month,
-        notes=notes,
-        escalations=annotations.escalations["review_id"][acting].nunique(),
-        written=written,
-    )
+def told_by(summed: dict | None, vain: Mapping[str, Sequence[Vain]], told: Mapping) -> list[str]:
+    """What of the tables kept by hand has no effect, or none yet: in vain, and what the Summary alone knows of them."""
+    if summed is None:
+        return in_vain(vain, told)
+    closed = [([one["row"]], one["why"]) for one in summed["escalations"]["not_closed"]]
+    later = summed["register_later"]
+    waits = [f"{told['changes']}: {later['sentence']}"] if later else []
+    return in_vain({**vain, "closed": closed}, told) + waits
+
+
+def outcome(counts: dict, month: str | None, notes: list[str], summed: dict | None, written: list[Path]) -> Outcome:
+    """What was done, with the reviews of the month that must be acted on, as the Summary counts them."""
+    status = summed["escalations"]["status"]["this month"] if summed else ""
+    return Outcome(**counts, month=month, notes=notes, to_act_on=status, written=written)

@@ -5,7 +5,7 @@ Nothing here knows of reviews, files or a clock; each formula names its source. 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -19,14 +19,14 @@ FALSE_CLAIMS = 0.05  # the chance that a report claims any change of a theme whe
 FALSE_ALARMS = {
     "reports": 400,  # without a change, their control charts looked at
     "chart_in_100": 2,  # charts with a signal in the last month
-    "report_in_100": 15,  # reports with such a chart
+    "report_in_100": 13,  # reports with such a chart
     "shift_reports": 200,  # without a change, searched for a lasting shift
     "false_shifts": 8,  # of them, those that claim one
     "planted": 200,  # reports in which complaints of one theme rise, from 4 of 100 reviews
     "found": {25: 26, 45: 128},  # to so many of 100 → reports that find it
 }
 DRAWS_FIRST, DRAWS = 999, 19_999  # shuffles for every cell; for the cells that look changed
-RULES = {
+RULES = {  # as the Method says them; `rule_in_words` says how many months one found has
     1: "a month outside the control limits",
     2: "seven months in a row on one side of the mean",
     3: "seven months in a row rising or falling",
@@ -64,6 +64,25 @@ def newcombe(k1, n1, k2, n2, z=Z):
     low = p2 - p1 - np.sqrt((p2 - low2) ** 2 + (high1 - p1) ** 2)
     high = p2 - p1 + np.sqrt((high2 - p2) ** 2 + (p1 - low1) ** 2)
     return low, high
+
+
+def welch(first, second, level: float = FALSE_CLAIMS) -> tuple[float, float]:
+    """The interval at 1 − `level` of mean(second) − mean(first), of two lists of single values that need not vary alike.
+
+    (Welch 1947, Biometrika 34:28.) Infinite on both sides where one list has fewer than two values.
+    """
+    from scipy.special import stdtrit  # slow to load, and only a run needs it
+
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if min(len(first), len(second)) < 2:
+        return -math.inf, math.inf
+    parts = [values.var(ddof=1) / len(values) for values in (first, second)]
+    far, spread = float(second.mean() - first.mean()), sum(parts)
+    if spread <= 0:
+        return far, far
+    freedom = spread**2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (first, second), strict=True))
+    reach = float(stdtrit(freedom, 1 - level / 2)) * math.sqrt(spread)
+    return far - reach, far + reach
 
 
 def differences(pairs: Sequence[Sequence[int]]) -> list[dict]:
@@ -143,6 +162,43 @@ def corrected(told: Mapping, measured: Mapping | None) -> dict | None:
 # ── Statistical process control, as NHS Making Data Count does it ───────────────────────────────────────────────────
 
 
+def rule_in_words(rule: int, months: int, span: int) -> str:
+    """What a signal saw, with its own number of months: "eight months in a row on one side of the mean".
+
+    months: those it names; span: the months with a figure from its first to its last.
+    """
+    if rule == 4 and span > months:
+        return f"{count_in_words(months)} of {count_in_words(span)} months close to one control limit"
+    many = "a month" if months == 1 else f"{count_in_words(months)} months in a row"
+    where = {
+        1: "outside the control limits",
+        2: "on one side of the mean",
+        3: "rising or falling",
+        4: "close to one control limit",
+    }
+    return f"{many} {where[rule]}"
+
+
+def count_in_words(number: int) -> str:
+    """A small number as a word, as text has it."""
+    names = (
+        "nought",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    )
+    return names[number] if number < len(names) else str(number)
+
+
 def signals(values, centre: float, sigma) -> list[dict]:
     """Special-cause signals of the four rules: one dict {rule, high, points} per run of points that shows one.
 
@@ -184,11 +240,12 @@ def _runs(hits: np.ndarray, width: int) -> list[list[int]]:
     return out
 
 
-def p_chart(k, n) -> dict:
+def p_chart(k, n, charts: int = 1) -> dict:
     """Control chart of a share with limits that step with n. `k` of `n` per month; a month with n = 0 is missing.
 
     {mean, trial, approximate, rare, value, low, high, signals}: value, low, high have one entry a month, null where
-    missing; signals hold positions in the list of months. Limits are the mean ± 3 √(mean (1 − mean) ÷ n), within 0…1
+    missing; signals hold positions in the list of months, and `stands` (see `_stands`), where it is one of `charts` that
+    are looked at together. Limits are the mean ± 3 √(mean (1 − mean) ÷ n), within 0…1
     (Shewhart). `approximate`: in some month fewer than five are expected on one side, so the limits are rough; `rare`: in
     a middling month fewer than five `k` are expected, so that a single one more or less would be a signal.
     """
@@ -202,12 +259,16 @@ def p_chart(k, n) -> dict:
     chart["approximate"] = bool(mean is not None and (n[there] * min(mean, 1 - mean) < FEW).any())
     chart["rare"] = bool(mean is not None and np.median(n[there]) * mean < FEW)
     centre = mean if mean is not None else np.nan
-    return _charted(
-        chart, value, centre, sigma, there, np.maximum(centre - 3 * sigma, 0), np.minimum(centre + 3 * sigma, 1)
-    )
+    low, high = np.maximum(centre - 3 * sigma, 0), np.minimum(centre + 3 * sigma, 1)
+
+    def apart(run, others, level):
+        z = NormalDist().inv_cdf(1 - level / 2)
+        return newcombe(k[others].sum(), n[others].sum(), k[run].sum(), n[run].sum(), z)
+
+    return _charted(chart, value, centre, sigma, there, low, high, apart, charts)
 
 
-def xmr(values, lowest: float = -math.inf, highest: float = math.inf) -> dict:
+def xmr(values, lowest: float = -math.inf, highest: float = math.inf, charts: int = 1) -> dict:
     """Control chart of single values (XmR), as `p_chart`. NaN is a missing month.
 
     Limits are the mean ± 2.66 × the mean moving range, moving ranges over 3.267 times their mean dropped once.
@@ -232,20 +293,41 @@ def xmr(values, lowest: float = -math.inf, highest: float = math.inf) -> dict:
     reach = np.full(len(value), 2.66 * usual)
     chart["mean"] = mean
     low, high = np.maximum(centre - reach, lowest), np.minimum(centre + reach, highest)
-    return _charted(chart, value, centre, reach / 3, there, low, high)
+
+    def apart(run, others, level):
+        return welch(value[others], value[run], level)
+
+    return _charted(chart, value, centre, reach / 3, there, low, high, apart, charts)
 
 
-def _charted(chart, value, centre, sigma, there, low, high) -> dict:
+def _charted(chart, value, centre, sigma, there, low, high, apart, charts) -> dict:
     usable = len(there) > 1 and not np.isnan(sigma[there]).any()
     found = signals(value[there], centre, sigma[there]) if usable else []
     for one in found:
         one["points"] = [int(there[point]) for point in one["points"]]
+        one["stands"] = one["rule"] not in (2, 3) or _stands(one, there, apart, FALSE_CLAIMS / charts)
     gone = np.isnan(value)
     chart["mean"] = rounded(chart["mean"])
     for name, numbers in (("value", value), ("low", low), ("high", high)):
         chart[name] = [None if missing else rounded(number) for number, missing in zip(numbers, gone, strict=True)]
     chart["signals"] = found
     return chart
+
+
+def _stands(signal: Mapping, there: np.ndarray, apart: Callable, level: float) -> bool:
+    """Does a run or a trend differ beyond chance, the way it points, from the other months taken together?
+
+    Seven months a hair above the mean are a run, and say nothing that is worth acting on; and each rule beside the limits
+    makes a chart without a change signal more often (Champ and Woodall 1987, Technometrics 29:393). So the `apart` interval
+    of run − others must leave out nought at a `level` that is shared among the charts (Bonferroni). A month outside the
+    limits needs no such leave, nor have two of three close to them: they say themselves how far they lie.
+    """
+    run = np.array(signal["points"])
+    others = np.setdiff1d(there, run)
+    if not len(others):
+        return False  # nothing to differ from
+    low, high = apart(run, others, level)
+    return bool(low > 0 if signal["high"] else high < 0)
 
 
 def _windows(hits: np.ndarray, width: int) -> np.ndarray:

@@ -21,6 +21,7 @@ SOURCE_NAMES = {
     "reddit": "Reddit",
     "web": "web page",
 }
+FINE = 1000  # reviews from which a share is told with a digit behind the point
 NEAR = 2000  # characters on either side of a passage among which its sentence is looked for; none is longer as printed
 
 
@@ -47,7 +48,13 @@ def percent(share: float | None, n: int) -> str:
     """A share in words: whole numbers under a thousand reviews, for more digits would say more than the data."""
     if share is None:
         return "–"
-    return f"{share * 100:.1f} %" if n >= 1000 else f"{math.floor(share * 100 + 0.5)} %"
+    return f"{share * 100:.1f} %" if n >= FINE else f"{math.floor(share * 100 + 0.5)} %"
+
+
+def half_up(value: float, digits: int) -> float:
+    """A number rounded as people do, the half upwards; a whole one without a point."""
+    told = math.floor(round(value * 10**digits, 6) + 0.5) / 10**digits
+    return told if digits else int(told)
 
 
 def in_words(told: Mapping, of: str = "") -> str:

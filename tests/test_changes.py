@@ -75,6 +75,20 @@ def test_one_that_has_not_begun_waits_and_all_clinics_count_together():
     assert told[0]["sentence"].endswith("points more, where fewer were hoped for.")
 
 
+def test_one_that_has_not_begun_is_told_as_written_down_for_later(tmp_path):
+    """A change dated after the month is on the page and in the workbook as such; without one nothing is said."""
+    later = {"date": "2026-12-01"}
+    for others, words in (([], "1 change written down for later, in force from 1 Dec 2026"),
+                          ([{"date": "2027-01-05"}, {"date": "2026-06-01"}], "2 changes written down for later, the first in force from 1 Dec 2026")):  # fmt: skip
+        s = register([review("a")], later, *others)
+        assert (s["register_later"]["sentence"], len(s["register"])) == (words, len(others) // 2)
+        write_report(s, annotated([review("a")]), tmp_path)
+        assert words in (tmp_path / "report.html").read_text(encoding="utf-8")
+        cells = [row[0].value for row in openpyxl.load_workbook(tmp_path / "report.xlsx")["Summary"].iter_rows()]
+        assert f"{words}." in cells
+    assert register([review("a")], {"date": "2026-06-01"})["register_later"] is None
+
+
 def test_two_changes_of_one_theme_do_not_share_their_reviews():
     """Since the first ends where the second begins, and before the second begins with the first; another theme's does not count."""
     reviews = [*some("b", 30, "2026-03-05"), *some("m", 30, "2026-06-15", bad=15), *some("s", 30, "2026-08-05")]

@@ -116,6 +116,14 @@ def test_a_line_that_closes_nothing_is_told():
     assert not any(acts["closed"].values())
 
 
+def test_a_closing_of_what_holds_nothing_is_no_news_every_month():
+    """It is told until the month of the closing has been reported; an id that is not there is told for as long as it stands."""
+    closed = [{"review_id": "r1", "date": "2026-09-20", "who": None}, {"review_id": "nobody", "date": "2026-09-20", "who": None}]  # fmt: skip
+    assert [one["row"] for one in told(DANGERS, closed=closed)["escalations"]["not_closed"]] == [3]
+    closed[0]["date"] = "2026-10-01"
+    assert [one["row"] for one in told(DANGERS, closed=closed)["escalations"]["not_closed"]] == [2, 3]
+
+
 def test_the_page_says_how_many_are_open_and_closed(tmp_path):
     """The heading of page one, the table with day and person, and the workbook; the closed crisis leaves page one."""
     import openpyxl

@@ -34,6 +34,7 @@ def test_run_prints_sums_and_where_the_report_is(written, tmp_path):
     for word in ("read", "accepted", "duplicates", "rejected"):
         assert re.search(rf"^{word} +\d", result.output, re.MULTILINE)
     assert str(tmp_path / "out" / "report" / "report.html") in result.output
+    assert re.search(r"^to act on +\d+ open, of 2026-\d\d, at the top", result.output, re.MULTILINE)
 
 
 def test_quiet_prints_nothing(written, tmp_path):

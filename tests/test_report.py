@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import zlib
 from pathlib import Path
 
 import openpyxl
@@ -223,10 +224,56 @@ def test_workbook_holds_what_the_summary_says(written):
     assert {reason for review_id, reason, _ in acts if review_id == "two"} == {"adverse event", "misconduct"}
     assert ("named", "adverse event", "I fainted.") in acts  # as its twin says
     assert book["Data quality"]["A1"].value == summary["quality"]["sentence"]
-    for name in ("Themes", "Treatments", "Trend", "Reviews", "Escalations"):
+    for name in book.sheetnames:
         assert book[name].freeze_panes, name
+    for name in ("Themes", "Treatments", "Trend", "Reviews", "Escalations"):
         assert book[name].auto_filter.ref, name
     assert len(book["Themes"]._charts) == len(book["Trend"]._charts) == 1
+
+
+def test_no_cell_of_the_workbook_runs_into_its_neighbour(written):
+    """A text after a number keeps a distance, names fit their columns, a head has room for its lines and the filter's arrow."""
+    book = openpyxl.load_workbook(written[0] / "report.xlsx")
+    summary, treatments = book["Summary"], book["Treatments"]
+    assert [summary.cell(4, at).value for at in (7, 8)] == ["Usual", "Variation"]
+    for down in range(5, 9):
+        told = summary.cell(down, 8)
+        assert (told.alignment.horizontal, told.alignment.indent) == ("left", 1)
+        assert len(told.value) < summary.column_dimensions["H"].width
+    head = {cell.value: cell for cell in treatments[3]}
+    assert treatments.row_dimensions[3].height >= 30
+    for name in ("Treatment had", "Theme", "About"):
+        column = head[name].column_letter
+        longest = max(len(treatments[f"{column}{down}"].value) for down in range(4, treatments.max_row + 1))
+        assert longest < treatments.column_dimensions[column].width, name
+    assert head["Note"].alignment.indent == 1
+
+
+def test_both_tables_of_treatments_say_what_they_count(written):
+    """A line each, on the page and in the workbook, in one wording."""
+    folder, summary, _, _ = written
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    sheet = openpyxl.load_workbook(folder / "report.xlsx")["Treatments"]
+    for row, key in ((1, "clinic"), (2, "verdict")):
+        assert summary["treatments"]["counts"][key] in page
+        assert sheet.cell(row, 1).value.endswith(summary["treatments"]["counts"][key])
+
+
+def test_usual_is_told_alike_everywhere(written, open_page):
+    """Page and workbook show the Summary's number, with as many digits."""
+    folder, summary, _, _ = written
+    many, positive, stars, acts = (tile["usual"] for tile in summary["headlines"])
+    text = open_page().locator(".tiles").inner_text()
+    for words in (
+        f"usual {many} a month",
+        f"usual {round(positive * 100)} %",
+        f"usual mean {stars:.1f}",
+        f"mean {acts:.1f}",
+    ):
+        assert words in text
+    sheet = openpyxl.load_workbook(folder / "report.xlsx")["Summary"]
+    told = [(sheet.cell(down, 7).value, sheet.cell(down, 7).number_format) for down in range(5, 9)]
+    assert told == [(many, "#,##0"), (positive, "0%"), (stars, "0.0"), (acts, "0.0")]
 
 
 def test_text_that_looks_like_a_formula_stays_text(written):
@@ -329,6 +376,32 @@ def test_print_says_what_it_leaves_out(open_page, written):
 
 def remain(page) -> int:
     return int(re.search(r"\d+", page.locator("#remain").inner_text()).group())
+
+
+def sheets(pdf: bytes) -> list[int]:
+    """How many lines of text each page of a PDF holds: the heights at which its text stands, as Chromium writes them."""
+    objects = {int(found[1]): found[2] for found in re.finditer(rb"(?s)(\d+) 0 obj\n(.*?)endobj", pdf)}
+    order = [int(one) for kids in (body for body in objects.values() if b"/Kids" in body)
+             for one in re.findall(rb"(\d+) 0 R", re.search(rb"/Kids \[(.*?)\]", kids, re.DOTALL)[1])]  # fmt: skip
+    pages = [objects[at] for at in order if re.search(rb"/Type /Page\b", objects[at])]
+    lines = []
+    for page in pages:
+        body = objects[int(re.search(rb"/Contents (\d+) 0 R", page)[1])]
+        drawn = zlib.decompress(body[body.index(b"stream\n") + 7 : body.rindex(b"\nendstream")])
+        lines.append(len({round(float(at)) for at in re.findall(rb"1 0 0 -1 [\d.-]+ ([\d.-]+) Tm", drawn)}))
+    return lines
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_on_paper_page_one_is_one_sheet_and_no_sheet_is_nearly_empty(open_page, paper):
+    """Page one alone fills one sheet; of the whole report no sheet holds fewer than five lines."""
+    page = open_page()
+    every = sheets(page.pdf(format=paper))
+    assert len(every) > 5
+    assert min(every) >= 5, every
+    page.evaluate("document.querySelectorAll('main > :not(.page-one)').forEach(one => one.remove())")
+    (alone,) = sheets(page.pdf(format=paper))
+    assert alone == every[0] > 30
 
 
 def test_page_one_fits_the_window_and_one_printed_page(open_page):

@@ -167,6 +167,76 @@ def test_xmr_limits():
     )
 
 
+def runs(chart):
+    return [(one["rule"], one["stands"]) for one in chart["signals"] if one["rule"] in (2, 3)]
+
+
+def test_a_run_on_a_hairs_breadth_does_not_stand():
+    """Eight months a point above the six before are a run that chance may have made; fifteen points above are none."""
+    assert runs(statistics.p_chart([20] * 6 + [21] * 8, [100] * 14)) == [(2, False)]
+    assert runs(statistics.p_chart([20] * 6 + [35] * 8, [100] * 14)) == [(2, True)]
+    assert runs(statistics.xmr([4.0, 4.2, 3.9, 4.1, 4.0, 3.8, 4.06, 4.07, 4.06, 4.07, 4.06, 4.07, 4.06], 1, 5)) == [(2, False)]  # fmt: skip
+    assert runs(statistics.xmr([4.0, 4.2, 3.9, 4.1, 4.0, 3.8, 4.5, 4.4, 4.5, 4.6, 4.5, 4.4, 4.5], 1, 5)) == [(2, True)]
+
+
+def test_a_run_is_corrected_for_the_charts_beside_it():
+    """What one chart alone would show is not claimed of one among five: 120 of 600 before, 203 of 800 since."""
+    k, n = [20] * 6 + [25, 26, 25, 25, 26, 25, 26, 25], [100] * 14
+    low, _ = statistics.newcombe(120, 600, 203, 800)
+    assert low > 0
+    assert runs(statistics.p_chart(k, n)) == [(2, True)]
+    assert runs(statistics.p_chart(k, n, charts=5)) == [(2, False)]
+
+
+def test_a_trend_must_end_elsewhere_than_the_other_months():
+    """Seven months that rise through the usual differ from nothing, nor do seven that are all there are; the limits need no leave."""
+    assert runs(statistics.p_chart([19, 21, 19, 21, 19, 21, 19, *range(17, 24)], [100] * 14)) == [(3, False)]
+    assert runs(statistics.p_chart([10, 14, 18, 22, 26, 30, 34], [100] * 7)) == [(3, False)]
+    outside = statistics.p_chart([10, 12] * 6 + [45], [100] * 13, charts=50)["signals"]
+    assert [(one["rule"], one["stands"]) for one in outside] == [(1, True)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=30), st.integers(1, 9))
+def test_what_stands_points_where_it_differs(counts, charts):
+    """Whatever the counts, the months of a run that stands lie on its side of the others, and more charts let fewer stand."""
+    n = [60] * len(counts)
+    chart, alone = statistics.p_chart(counts, n, charts), statistics.p_chart(counts, n)
+    for one, freer in zip(chart["signals"], alone["signals"], strict=True):
+        assert one["stands"] <= freer["stands"]
+        if one["rule"] in (2, 3) and one["stands"]:
+            run = [counts[at] for at in one["points"]]
+            others = [count for at, count in enumerate(counts) if at not in one["points"]]
+            assert (sum(run) / len(run) > sum(others) / len(others)) == one["high"]
+
+
+def test_welchs_interval():
+    """As scipy's test of two means says, at any level; too few values tell nothing."""
+    from scipy.stats import ttest_ind
+
+    first, second = [3.9, 4.1, 4.0, 4.3, 3.8], [4.4, 4.2, 4.9, 4.6]
+    for level in (0.05, 0.01):
+        wanted = ttest_ind(second, first, equal_var=False).confidence_interval(1 - level)
+        assert statistics.welch(first, second, level) == pytest.approx((wanted.low, wanted.high))
+    assert statistics.welch([4.0], second) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("rule", "months", "span", "words"),
+    [
+        (1, 1, 1, "a month outside the control limits"),
+        (1, 2, 2, "two months in a row outside the control limits"),
+        (2, 8, 8, "eight months in a row on one side of the mean"),
+        (3, 13, 13, "13 months in a row rising or falling"),
+        (4, 2, 3, "two of three months close to one control limit"),
+        (4, 2, 2, "two months in a row close to one control limit"),
+    ],
+)
+def test_a_signal_says_its_own_number_of_months(rule, months, span, words):
+    """The words count the months of this signal, not those the rule asks for."""
+    assert statistics.rule_in_words(rule, months, span) == words
+
+
 def test_what_is_rare_is_told():
     """Fewer than five expected in a middling month is rare, whatever the limits; many are not."""
     assert statistics.p_chart([1, 0] * 7, [40] * 14)["rare"]

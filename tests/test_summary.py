@@ -11,6 +11,7 @@ from pipeline.months import month_name
 from pipeline.statistics import FALSE_ALARMS
 from pipeline.summary import plain, select, summarise
 from pipeline.summary.escalations import to_act_on
+from pipeline.summary.monthly import PAGE_ONE_CHARTS
 from pipeline.summary.quality import measured
 from pipeline.summary.shifts import at_most
 
@@ -90,6 +91,125 @@ def test_the_promise_about_false_claims_covers_the_shifts_only():
     assert f"{FALSE_ALARMS['report_in_100']} of 100 reports had at least one" in text
     assert "parted where they differ most" in text
     assert "exact" not in text
+
+
+def months_of(good, many=40, months=MONTHS):
+    """`many` reviews in each month, the first `good` of the month positive, the others negative."""
+    return [
+        review(
+            f"{month}-{at}", f"{month}-{1 + at % 28:02d}", overall="positive" if at < share else "negative", rating=4.0
+        )
+        for month, share in zip(months, good, strict=True)
+        for at in range(many)
+    ]
+
+
+def claims(s):
+    """What the charts of a Summary call an improvement, a concern or unusual, in a word or at a point."""
+    charts = [
+        *(tile["chart"] for tile in s["headlines"]),
+        s["negative"],
+        s["stars"],
+        *(one["chart"] for one in s["clinics"]),
+    ]
+    told = [chart["now"]["word"] for chart in charts if chart["now"]["state"] != "ordinary"]
+    return told + [point["signal"] for chart in charts for point in chart["points"] if point["signal"]]
+
+
+def test_a_run_by_a_hair_is_no_improvement():
+    """Eight months one review above the six before: no claim on any tile, chart or clinic, the title says so, the points stay."""
+    s = summary_of(months_of([26] * 6 + [27] * 8))
+    assert claims(s) == []
+    positive = s["headlines"][1]["chart"]
+    assert positive["now"]["word"] == "no special-cause signal"
+    assert [(one["rule"], one["state"], one["since"]) for one in positive["signals"]] == [(2, "ordinary", "2026-03")]
+    assert [point["k"] for point in positive["points"]] == [26] * 6 + [27] * 8
+    assert s["negative"]["title"].endswith("no special-cause signal")
+
+
+def test_a_run_beyond_chance_says_since_when_and_how_long():
+    """Eight months far above the six before: an improvement since March, of eight months; the negative share says the same."""
+    s = summary_of(months_of([20] * 6 + [32] * 8))
+    now = s["headlines"][1]["chart"]["now"]
+    assert now["word"] == "improvement since March 2026: eight months in a row on one side of the mean"
+    assert s["negative"]["title"].endswith("fewer than usual since March 2026")
+
+
+def test_since_and_the_count_of_months_agree_across_a_gap():
+    """A month without reviews is not counted among those in a row, and is told."""
+    reviews = [one for one in months_of([20] * 6 + [32] * 8) if not one["date"].startswith("2026-05")]
+    now = summary_of(reviews)["headlines"][1]["chart"]["now"]
+    assert now["word"].endswith(
+        "since March 2026: seven months in a row on one side of the mean, 1 month without a figure left out"
+    )
+
+
+def test_page_one_claims_the_story_and_nothing_else(story):
+    """In the invented months no tile, chart or clinic claims anything beside the two shifts; the Method says how a run is judged."""
+    assert claims(story[1]) == []
+    assert len(story[1]["headlines"]) + 1 == PAGE_ONE_CHARTS
+    method = " ".join(story[1]["method"])
+    assert f"widened for the {PAGE_ONE_CHARTS} charts of page one" in method
+    assert "Champ and Woodall 1987" in method
+
+
+def test_usual_is_the_mean_that_is_drawn(story):
+    """One number: what a tile calls usual is the mean of its chart, rounded as it is shown."""
+    for tile, digits in zip(story[1]["headlines"], (0, 2, 1), strict=False):
+        assert abs(tile["usual"] - tile["chart"]["mean"]) <= 0.5 * 10**-digits + 1e-9
+        assert tile["usual"] == round(tile["usual"], digits)
+    assert isinstance(story[1]["headlines"][0]["usual"], int)
+    assert [tile["usual"] for tile in summary_of([review("a")])["headlines"]] == [None] * 4  # nothing to compare with
+
+
+# ── Words for and against ──
+
+
+def quoted(reviews, theme="staff"):
+    (one,) = [one for one in summary_of(reviews)["themes"] if one["theme"] == theme]
+    return tuple(one[side] and one[side]["review_id"] for side in ("for", "against"))
+
+
+def speaks(name, sentiment, rating, date="2026-10-10", text="The staff at the desk took their time with us.", **more):
+    return review(name, date, text=text, rating=rating, said=[("staff", sentiment, text)], **more)
+
+
+def test_no_verbatim_that_its_writers_stars_contradict():
+    """Praise read in a one-star review, or a complaint in a five-star one, is not quoted: none, rather than that."""
+    assert quoted([speaks("low", "positive", 1.0), speaks("high", "negative", 5.0)]) == (None, None)
+    assert quoted([speaks("three", "positive", 3.0), speaks("five", "positive", 5.0)])[0] == "five"
+    assert quoted([speaks("none", "negative", None)])[1] == "none"
+
+
+def test_no_verbatim_of_what_is_to_be_acted_on():
+    """A piece of an emergency is no word against anybody's manner; an earlier complaint stands in for it."""
+    text = "I fell in the hall. Nobody walked me out."
+    act = speaks("act", "negative", 1.0, text=text, act=[("adverse_event", "I fell")])
+    assert quoted([act]) == (None, None)
+    assert quoted([act, speaks("earlier", "negative", 2.0, "2026-08-10")])[1] == "earlier"
+    assert quoted([act, speaks("long ago", "negative", 2.0, "2025-09-10")])[1] is None
+
+
+def test_a_sure_reading_is_quoted_before_a_newer_doubtful_one():
+    """A doubtful reading of the month gives way to a sure one of the year, and is quoted where there is no other and the stars agree."""
+
+    def first_for(*reviews):
+        annotations = annotated(reviews)
+        doubt = [0.5 if "doubt" in one else 0.9 for one in annotations.opinions["review_id"]]
+        annotations = annotations._replace(opinions=annotations.opinions.assign(confidence=doubt))
+        s = summarise(annotations, refused(), counted(annotations), "2026-10")
+        return next(one["for"] and one["for"]["review_id"] for one in s["themes"] if one["theme"] == "staff")
+
+    assert first_for(speaks("doubt", "positive", 5.0), speaks("sure", "positive", 5.0, "2026-05-10")) == "sure"
+    assert first_for(speaks("doubt", "positive", 5.0)) == "doubt"
+    assert first_for(speaks("doubt", "positive", None)) is None
+
+
+def test_a_verbatim_stands_alone_where_one_does():
+    """What opens with "they" is quoted only where nothing else is."""
+    leaning = speaks("a", "positive", 5.0, text="They were kind to me from start to end.")
+    assert quoted([leaning, speaks("b", "positive", 5.0)])[0] == "b"
+    assert quoted([leaning])[0] == "a"
 
 
 # ── What is counted ──

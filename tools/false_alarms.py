@@ -7,6 +7,7 @@ Invented reports of three clinics over fourteen months in which every month is d
 import numpy as np
 
 from pipeline import statistics
+from pipeline.summary.monthly import PAGE_ONE_CHARTS
 
 MONTHS, CLINICS, THEMES, A_MONTH = 14, 3, 8, 5  # A_MONTH: reviews a clinic gets in a month, on average
 CHART_REPORTS, SHIFT_REPORTS, PLANTED = 400, 200, 200
@@ -16,6 +17,8 @@ STARS = (0.10, 0.06, 0.06, 0.14, 0.64)  # of one star to five
 
 def chart_alarms(reports: int = CHART_REPORTS, seed: int = 1) -> dict:
     """In how many of 100 charts, and of 100 reports, the last month shows a signal: {chart_in_100, report_in_100}.
+
+    As the report tells it: a run or a trend only where it differs beyond chance, corrected for the charts beside it.
 
     The charts of a report: the number of reviews, the shares positive and negative, the mean stars, each clinic's share
     negative. (The chart of what to act on is rare and has no limits.)
@@ -31,13 +34,15 @@ def chart_alarms(reports: int = CHART_REPORTS, seed: int = 1) -> dict:
             [draw.choice(5, size, p=STARS).mean() + 1 if size >= statistics.FEW else np.nan for size in every]
         )
         drawn = [
-            statistics.xmr(np.where(every > 0, every, np.nan), 0),
-            statistics.p_chart(good.sum(axis=0), every),
-            statistics.p_chart(bad.sum(axis=0), every),
-            statistics.xmr(stars, 1, 5),
-            *(statistics.p_chart(bad[at], n[at]) for at in range(CLINICS)),
+            statistics.xmr(np.where(every > 0, every, np.nan), 0, charts=PAGE_ONE_CHARTS),
+            statistics.p_chart(good.sum(axis=0), every, PAGE_ONE_CHARTS),
+            statistics.p_chart(bad.sum(axis=0), every, PAGE_ONE_CHARTS),
+            statistics.xmr(stars, 1, 5, PAGE_ONE_CHARTS),
+            *(statistics.p_chart(bad[at], n[at], CLINICS) for at in range(CLINICS)),
         ]
-        signalled = [any(one["points"][-1] == MONTHS - 1 for one in chart["signals"]) for chart in drawn]
+        signalled = [
+            any(one["stands"] and one["points"][-1] == MONTHS - 1 for one in chart["signals"]) for chart in drawn
+        ]
         charts, alarmed, reported = charts + len(signalled), alarmed + sum(signalled), reported + any(signalled)
     return {"chart_in_100": round(100 * alarmed / charts), "report_in_100": round(100 * reported / reports)}
 

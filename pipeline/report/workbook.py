@@ -6,6 +6,7 @@ Every text is written as text: one that begins with = + - or @ stays what a pati
 import datetime as dt
 import itertools
 import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 
 from pipeline import corrections, summary, tables
 from pipeline.months import month_name
-from pipeline.wording import SOURCE_NAMES, capital, in_words, plural, shown
+from pipeline.wording import FINE, SOURCE_NAMES, capital, in_words, plural, shown
 
 LONGEST_CELL = 32_000  # Excel holds 32,767 characters in a cell
 INK = {"positive": "#0A58A6", "negative": "#A34700", "mixed": "#6B3FA0", "neutral": "#5D666F"}
+NUMBERS = ("number", "decimal", "share")
 UNDERLINE = {"positive": 1, "negative": 1, "mixed": 2, "neutral": 1}
 
 
@@ -64,13 +66,18 @@ class _Paper:
     def __init__(self, book):
         self.book = book
         base = {"font_name": "Calibri", "font_size": 11, "valign": "top"}
-        self.head = book.add_format(base | {"bold": True, "bottom": 1, "text_wrap": True, "bg_color": "#F2F3F5"})
+        head = base | {"bold": True, "bottom": 1, "text_wrap": True, "bg_color": "#F2F3F5"}
+        self.head, self.head_in = book.add_format(head), book.add_format(head | {"align": "left", "indent": 1})
         self.title = book.add_format(base | {"bold": True, "font_size": 16})
         self.finding = book.add_format(base | {"bold": True, "font_size": 12})
         self.text = book.add_format(base | {"text_wrap": True, "quote_prefix": True})
         self.line = book.add_format(base | {"quote_prefix": True})
+        self.text_in = book.add_format(base | {"text_wrap": True, "quote_prefix": True, "align": "left", "indent": 1})
+        self.line_in = book.add_format(base | {"quote_prefix": True, "align": "left", "indent": 1})
         self.number = book.add_format(base | {"num_format": "#,##0"})
         self.decimal = book.add_format(base | {"num_format": "0.00"})
+        self.tenth = book.add_format(base | {"num_format": "0.0"})
+        self.fine_share = book.add_format(base | {"num_format": "0.0%"})
         self.share = book.add_format(base | {"num_format": "0%"})
         self.concern = book.add_format(base | {"bold": True, "font_color": INK["negative"], "quote_prefix": True})
         self.plain = book.add_format(base)
@@ -101,11 +108,21 @@ class _Paper:
             "decimal": self.decimal,
             "share": self.share,
         }
-        for at, (head, width, _) in enumerate(columns):
-            sheet.set_column(at, at, width)
-            sheet.write_string(top, at, head, self.head)
+        kinds, before = [], ""
+        for _, _, kind in columns:  # a text after a number keeps clear of it
+            kinds.append(f"{kind} after a number" if kind in ("text", "wrap") and before in NUMBERS else kind)
+            before = kind
+        for at, ((head, width, _), kind) in enumerate(zip(columns, kinds, strict=True)):
+            longest = max([len(row[at]) for row in rows if isinstance(row[at], str)], default=0)
+            # a text in one line would run into the next column; ids are long, and are read by nobody
+            sheet.set_column(at, at, max(width, min(longest + 2, 30)) if kind.startswith("text") else width)
+            sheet.write_string(top, at, head, self.head if kind in formats else self.head_in)
+        formats |= {"text after a number": self.line_in, "wrap after a number": self.text_in}
+        # not every program makes room for a head of several lines by itself, and the filter's arrow takes some
+        lines = max(len(textwrap.wrap(head, max(int(width) - 4, 4))) for head, width, _ in columns)
+        sheet.set_row(top, 15 * max(lines, 1) + 3)
         for down, row in enumerate(rows, top + 1):
-            for at, (value, (_, _, kind)) in enumerate(zip(row, columns, strict=True)):
+            for at, (value, kind) in enumerate(zip(row, kinds, strict=True)):
                 self.cell(sheet, down, at, value, formats[kind])
 
     def cell(self, sheet, down, at, value, style):
@@ -122,9 +139,6 @@ class _Paper:
 def _summary(paper: _Paper, s: Mapping) -> None:
     sheet = paper.book.add_worksheet("Summary")
     sheet.hide_gridlines(2)
-    sheet.set_column(0, 0, 34)
-    sheet.set_column(1, 6, 13)
-    sheet.set_column(7, 7, 60)
     sheet.write_string(0, 0, f"Patient reviews, {s['month_name']}", paper.title)
     sheet.write_string(
         1,
@@ -141,7 +155,7 @@ def _summary(paper: _Paper, s: Mapping) -> None:
         ("Low 95 %", 13, "share"),
         ("High 95 %", 13, "share"),
         ("Usual", 13, "share"),
-        ("Variation", 60, "wrap"),
+        ("Variation", 90, "wrap"),
     ]
     rows = []
     for tile in s["headlines"]:
@@ -149,12 +163,15 @@ def _summary(paper: _Paper, s: Mapping) -> None:
         interval = [tile["share"], tile["low"], tile["high"]] if share else [None, None, None]
         rows.append([tile["name"], None, tile["n"], *interval, None, tile["chart"]["now"]["word"]])
     paper.table(sheet, columns, rows, 3)
+    sheet.freeze_panes(4, 1)
     for down, tile in enumerate(s["headlines"], 4):
         share, stars = tile["key"] == "positive", tile["key"] == "stars"
         paper.cell(sheet, down, 1, None if stars else tile["k" if share else "value"], paper.number)
         if stars:
-            paper.cell(sheet, down, 3, tile["value"], paper.decimal)
-        paper.cell(sheet, down, 6, tile["usual"], paper.share if share else paper.decimal)
+            paper.cell(sheet, down, 3, tile["value"], paper.tenth)
+        whole = tile["key"] == "reviews"
+        fine = paper.fine_share if tile["n"] >= FINE else paper.share
+        paper.cell(sheet, down, 6, tile["usual"], fine if share else paper.number if whole else paper.tenth)
     down = 9
     for title, lines in (
         ("Needs action today", [s["escalations"]["sentence"], *_waiting(s["escalations"])]),
@@ -170,7 +187,8 @@ def _summary(paper: _Paper, s: Mapping) -> None:
             [
                 f"{one['number']}. {one['date']}, {one['location'] or 'every clinic'}, {one['what']}: {one['sentence']}"
                 for one in s["register"]
-            ],
+            ]
+            + ([f"{s['register_later']['sentence']}."] if s["register_later"] else []),
         ),
         ("Method", s["method"]),
     ):
@@ -181,7 +199,7 @@ def _summary(paper: _Paper, s: Mapping) -> None:
             down += 1
             sheet.merge_range(down, 0, down, 7, "", paper.text)
             sheet.write_string(down, 0, text, paper.text)
-            sheet.set_row(down, 15 * (1 + len(text) // 160))
+            sheet.set_row(down, 15 * (1 + len(text) // 185))
         down += 2
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
@@ -203,7 +221,7 @@ def _themes(paper: _Paper, s: Mapping) -> None:
         ("Negative, share", 11, "share"),
         ("Low 95 %", 9, "share"),
         ("High 95 %", 9, "share"),
-        ("Usual share that speaks of it", 13, "share"),
+        ("Share that spoke of it in the twelve months before", 15, "share"),
         ("Corrected for reading errors", 13, "share"),
         ("Lasting shift", 34, "text"),
         ("For", 50, "wrap"),
@@ -316,7 +334,11 @@ def _treatments(paper: _Paper, s: Mapping) -> None:
                 _note(bad),
             ]
         )
-    paper.sheet("Treatments", columns, rows)
+    sheet = paper.sheet("Treatments", columns, rows, top=2)
+    for down, (about, key) in enumerate((("the clinic", "clinic"), ("the treatment itself", "verdict"))):
+        sheet.merge_range(down, 0, down, len(columns) - 1, "", paper.text)
+        sheet.write_string(down, 0, f"About {about}: {s['treatments']['counts'][key]}", paper.text)
+        sheet.set_row(down, 30)
 
 
 def _trend(paper: _Paper, s: Mapping) -> None:

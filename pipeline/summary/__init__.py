@@ -31,7 +31,7 @@ from pipeline.summary.counted import STARS, Counted, newest, plain, select, verd
 from pipeline.summary.cube import cross_table
 from pipeline.summary.escalations import to_act_on
 from pipeline.summary.monthly import Monthly, clinics, headlines, negative_chart, places_of, star_chart
-from pipeline.summary.shifts import followed, lasting_shifts
+from pipeline.summary.shifts import followed, lasting_shifts, waiting
 from pipeline.summary.themes import by_treatment, spoken_of, verdicts
 from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES, UNREAD
 
@@ -63,7 +63,8 @@ def summarise(
     Keys, each list with one dict per what is named: months; headlines (tile); escalations.rows (review with a reason to
     act); negative, stars (control charts: points per month); themes (theme, the month's); treatments.rows (theme ×
     treatment, the last twelve months); verdicts (treatment × what it did); clinics (clinic); grid (theme × clinic, monthly
-    counts); changed (shift found); register (change written down); platforms.rows (source); table (month × location ×
+    counts); changed (shift found); register (change written down), and
+    register_later (those not yet in force, or null); platforms.rows (source); table (month × location ×
     source × treatment × theme, "all" for a margin); quality; limits (sentence); method (paragraph); model.
 
     ValueError where the month is not one, or where accepted + duplicates + rejected is not read.
@@ -138,6 +139,7 @@ def summarise(
         "changed": changed,
         "unchanged": unchanged,
         "register": followed(changes, reviews, said, month, named["themes"]),
+        "register_later": waiting(changes, month),
         "disagreements": quality.disagreements(reviews, month),
         "platforms": quality.platforms(reviews, months),
         "corrections": checked(corrections, themes, named["themes"]),

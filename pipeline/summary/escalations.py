@@ -54,7 +54,7 @@ def to_act_on(
                 else "",
             }
         )
-    closings, not_closed = _closings(closed, counted, by_id, reasons, stands or {})
+    closings, not_closed = _closings(closed, counted, by_id, reasons, stands or {}, month)
     rows = [_row(by_id[review_id], told, month) | closings.get(review_id, STILL) for review_id, told in reasons.items()]
     groups = (THIS_MONTH, NO_DATE, EARLIER)
     rows.sort(
@@ -105,8 +105,14 @@ def to_act_on(
 STILL = {"status": OPEN, "closed_on": None, "closed_by": None}
 
 
-def _closings(closed, counted: Counted, by_id: Mapping, reasons: Mapping, stands: Mapping) -> tuple[dict, list[dict]]:
-    """What was closed, by review: {status, closed_on, closed_by}, of several lines the last; and the lines that close nothing."""
+def _closings(
+    closed, counted: Counted, by_id: Mapping, reasons: Mapping, stands: Mapping, month: str
+) -> tuple[dict, list[dict]]:
+    """What was closed, by review: {status, closed_on, closed_by}, of several lines the last; and the lines that close nothing.
+
+    That a review holds nothing to act on is told until the month of the closing has been reported: a slip is noticed then,
+    and a review that the program no longer raises, or a person has corrected, is no news in every month.
+    """
     unit_of = dict(zip(counted.answers["answer"], counted.answers["review_id"], strict=True))
     found, vain = {}, []
     for line in [] if closed is None else tables.records(closed):
@@ -117,6 +123,8 @@ def _closings(closed, counted: Counted, by_id: Mapping, reasons: Mapping, stands
         elif review_id is None:
             continue  # of a later month
         elif review_id not in reasons:
+            if line["date"][:7] < month:
+                continue
             why = f"review {typed} holds nothing to act on; was another one meant?"
         elif line["date"] < (by_id[review_id].date or ""):
             why = f"closed on {line['date']}, before the review was written ({by_id[review_id].date}); correct the date"

@@ -7,13 +7,14 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.months import month_name
-from pipeline.statistics import ENOUGH_POINTS, FEW, RULES, figure, mark, p_chart, rounded, xmr
+from pipeline.statistics import ENOUGH_POINTS, FEW, figure, mark, p_chart, rounded, rule_in_words, xmr
 from pipeline.summary.counted import STARS
-from pipeline.wording import NOT_STATED, in_words, plural
+from pipeline.wording import FINE, NOT_STATED, half_up, in_words, plural
 
 FEWEST_POINTS = (
     6  # months below which a chart says nothing either way (a choice; the limits are trial limits up to twelve)
 )
+PAGE_ONE_CHARTS = 5  # the four tiles and the share negative: looked at together, so a run on one is corrected for all
 
 
 class Monthly:
@@ -58,16 +59,26 @@ def control(chart: dict, months: list[str], *, bad_when_high: bool | None, n, k=
 
     points: one dict a month {month, k, n, value, low, high, signal, filter}; signals: {rule, says, since, until, state};
     now: {state, word, since}. A point, and the month, have the state of the lowest rule that names them; where one rule
-    names two runs, of the later one. `gone`: why this month has no point.
+    names two runs, of the later one. A run or trend that chance may have made (`stands` is false) is of state "ordinary",
+    and no point or month has it. `gone`: why this month has no point.
     """
+    there = [at for at, value in enumerate(chart["value"]) if value is not None]
 
     def state(one):
+        if not one["stands"]:
+            return "ordinary"
         return "unusual" if bad_when_high is None else "concern" if one["high"] == bad_when_high else "improvement"
+
+    def says(one):
+        first, last = one["points"][0], one["points"][-1]
+        words = rule_in_words(one["rule"], len(one["points"]), sum(first <= at <= last for at in there))
+        missing = last - first + 1 - sum(first <= at <= last for at in there)
+        return words + (f", {plural(missing, 'month')} without a figure left out" if missing else "")
 
     found = [
         {
             "rule": one["rule"],
-            "says": RULES[one["rule"]],
+            "says": says(one),
             "since": months[one["points"][0]],
             "until": months[one["points"][-1]],
             "state": state(one),
@@ -76,7 +87,7 @@ def control(chart: dict, months: list[str], *, bad_when_high: bool | None, n, k=
     ]
     points = []
     for at, month in enumerate(months):
-        naming = [(one["rule"], state(one)) for one in chart["signals"] if at in one["points"]]
+        naming = [(one["rule"], state(one)) for one in chart["signals"] if at in one["points"] and one["stands"]]
         points.append(
             {
                 "month": month,
@@ -87,10 +98,9 @@ def control(chart: dict, months: list[str], *, bad_when_high: bool | None, n, k=
                 "filter": {"month": month, **(where or {})},
             }
         )
-    there = sum(point["value"] is not None for point in points)
-    few = there < FEWEST_POINTS
+    few = len(there) < FEWEST_POINTS
     now = {"state": "ordinary", "word": "too few months to tell" if few else "no special-cause signal", "since": None}
-    current = [one for one in found if one["until"] == months[-1]]
+    current = [one for one in found if one["until"] == months[-1] and one["state"] != "ordinary"]
     if points[-1]["value"] is None:
         now["word"] = gone or f"too few this month: {points[-1]['n']}"
     elif current:
@@ -99,7 +109,7 @@ def control(chart: dict, months: list[str], *, bad_when_high: bool | None, n, k=
         word = f"{one['state']} since {month_name(one['since'])}: {one['says']}"
         now = {"state": one["state"], "word": word, "since": one["since"]}
     if chart["trial"]:
-        now["word"] += f" (trial limits: {there} of {ENOUGH_POINTS} months)"
+        now["word"] += f" (trial limits: {len(there)} of {ENOUGH_POINTS} months)"
     return {
         "mean": chart["mean"],
         "trial": chart["trial"],
@@ -129,11 +139,13 @@ def negative_chart(monthly: Monthly) -> dict:
     return chart | {"title": title, "share": share}
 
 
-def share_chart(monthly: Monthly, sentiment: str, *, bad_when_high: bool, where: dict | None = None) -> dict:
-    """The control chart of the share of the reviews read that are of one sentiment."""
+def share_chart(
+    monthly: Monthly, sentiment: str, *, bad_when_high: bool, where: dict | None = None, charts: int = PAGE_ONE_CHARTS
+) -> dict:
+    """The control chart of the share of the reviews read that are of one sentiment; charts: how many are looked at together."""
     k, n = monthly.overall[sentiment], monthly.read
     return control(
-        p_chart(k, n),
+        p_chart(k, n, charts),
         monthly.months,
         bad_when_high=bad_when_high,
         k=k,
@@ -147,7 +159,7 @@ def star_chart(monthly: Monthly, reviews: pd.DataFrame) -> dict:
     """The control chart of the mean stars, and how many gave each number this month."""
     month = monthly.months[-1]
     chart = control(
-        xmr(monthly.stars, 1, 5),
+        xmr(monthly.stars, 1, 5, PAGE_ONE_CHARTS),
         monthly.months,
         bad_when_high=False,
         n=monthly.rated,
@@ -167,33 +179,38 @@ def star_chart(monthly: Monthly, reviews: pd.DataFrame) -> dict:
 
 
 def headlines(monthly: Monthly, stars: dict, found: int) -> list[dict]:
-    """One row per tile: its value, what is usual (the twelve months before), the series and the variation in a word.
+    """One row per tile: its value, what is usual, the series and the variation in a word.
 
-    stars: the star chart. found: how many reviews of the month there are to act on.
+    usual: the mean of the tile's own chart, dashed there and what the word rests on, rounded as it is shown; null where the
+    month is the only one. (Of what is to act on, which has no chart of counts, the mean of the twelve months before.) stars: the star chart. found: how many reviews of the month there are to act on.
     """
     months, month = monthly.months, monthly.months[-1]
     before = slice(max(len(months) - 13, 0), len(months) - 1)
     read, positive, rated = monthly.read, monthly.overall["positive"], monthly.rated
-    many = xmr(np.where(monthly.reviews > 0, monthly.reviews, np.nan), 0)
-    there = monthly.reviews[before][monthly.reviews[before] > 0]
+    volume = control(
+        xmr(np.where(monthly.reviews > 0, monthly.reviews, np.nan), 0, charts=PAGE_ONE_CHARTS),
+        months,
+        bad_when_high=None,
+        n=monthly.reviews,
+        gone=monthly.nothing(monthly.reviews, ""),
+    )
+    praise = share_chart(monthly, "positive", bad_when_high=False)
     return [
         {
             "key": "reviews",
             "name": "Reviews",
             "value": int(monthly.reviews[-1]),
             "n": int(monthly.reviews[-1]),
-            "usual": rounded(float(there.mean())) if len(there) else None,
+            "usual": _usual(volume, 0),
             "filter": {"month": month},
-            "chart": control(
-                many, months, bad_when_high=None, n=monthly.reviews, gone=monthly.nothing(monthly.reviews, "")
-            ),
+            "chart": volume,
         },
         {
             "key": "positive",
             "name": "Positive",
             **figure(positive[-1], read[-1], {"month": month, "sentiment": "positive"}),
-            "usual": _ratio(positive[before].sum(), read[before].sum()),
-            "chart": share_chart(monthly, "positive", bad_when_high=False),
+            "usual": _usual(praise, 3 if read[-1] >= FINE else 2),
+            "chart": praise,
         },
         {
             "key": "stars",
@@ -202,7 +219,7 @@ def headlines(monthly: Monthly, stars: dict, found: int) -> list[dict]:
             "n": int(rated[-1]),
             "mark": mark(rated[-1]),
             "filter": {"month": month, "stars": "rated"},
-            "usual": _ratio(monthly.star_sum[before].sum(), rated[before].sum()),
+            "usual": _usual(stars, 1),
             "chart": {name: part for name, part in stars.items() if name != "distribution"},
         },
         _acting_tile(monthly, before, found),
@@ -212,7 +229,7 @@ def headlines(monthly: Monthly, stars: dict, found: int) -> list[dict]:
 def _acting_tile(monthly: Monthly, before: slice, found: int) -> dict:
     """The tile of the reviews to act on. Rare things have no control chart: one more or less would be a signal."""
     k, n, month = monthly.escalated, monthly.screened, monthly.months[-1]
-    chart = p_chart(k, n)
+    chart = p_chart(k, n, PAGE_ONE_CHARTS)
     if chart["rare"]:
         chart |= {"signals": [], "low": [None] * len(n), "high": [None] * len(n), "trial": False}
     there = k[before][n[before] > 0].tolist()
@@ -232,7 +249,7 @@ def _acting_tile(monthly: Monthly, before: slice, found: int) -> dict:
         "name": "To act on",
         "value": found,
         "n": int(n[-1]),
-        "usual": rounded(float(np.mean(there))) if there else None,
+        "usual": half_up(float(np.mean(there)), 1) if there else None,
         "range": [min(there), max(there)] if there else None,
         "filter": {"month": month, "escalation": "any"},
         "chart": told,
@@ -263,7 +280,9 @@ def clinics(reviews: pd.DataFrame, months: list[str], places: list[str]) -> list
                 ),
                 "stars": None if math.isnan(stars) else rounded(stars),
                 "rated": int(monthly.rated[-1]),
-                "chart": share_chart(monthly, "negative", bad_when_high=True, where={"location": place}),
+                "chart": share_chart(
+                    monthly, "negative", bad_when_high=True, where={"location": place}, charts=len(places)
+                ),
             }
         )
     return out
@@ -274,5 +293,7 @@ def places_of(reviews: pd.DataFrame) -> list[str]:
     return sorted(set(reviews["location"]) - {NOT_STATED})
 
 
-def _ratio(k, n) -> float | None:
-    return rounded(float(k) / float(n)) if n else None
+def _usual(chart: dict, digits: int) -> float | None:
+    """The mean of a chart of several months, rounded as people see it."""
+    several = sum(point["value"] is not None for point in chart["points"]) > 1
+    return half_up(chart["mean"], digits) if several else None

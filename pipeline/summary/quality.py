@@ -7,6 +7,7 @@ import pandas as pd
 from pipeline import tables
 from pipeline.statistics import ENOUGH_POINTS, ENOUGH_REVIEWS, FALSE_ALARMS, FALSE_CLAIMS, FEW, RULES, SMALL, figure
 from pipeline.summary.counted import Counted
+from pipeline.summary.monthly import PAGE_ONE_CHARTS
 from pipeline.summary.shifts import standardised
 from pipeline.wording import NOT_STATED, SOURCE_NAMES, UNREAD, one_in, percent, plural
 
@@ -169,6 +170,13 @@ def method() -> list[str]:
         + f". Limits rest on the first {ENOUGH_POINTS} months with reviews; with fewer months they are trial limits. Months "
         f"without reviews, and in an XmR chart months with fewer than {FEW}, are left out. What is expected fewer than "
         f"{FEW} times a month has no chart.",
+        "A run or a trend (rules 2 and 3) counts as an improvement or a concern only where its months, taken together, differ "
+        "beyond chance from the other months: seven months a hair above the mean are a run, and nothing to act on, and every "
+        "rule beside the limits makes charts without a change signal more often (Champ and Woodall 1987, Technometrics "
+        "29:393). The interval of that difference (Newcombe's for shares; Welch's, 1947, for means) has to leave out nought, "
+        f"widened for the {PAGE_ONE_CHARTS} charts of page one, or for the charts of the clinics (Bonferroni). Else the word "
+        "is no special-cause signal.",
+        f"Usual is the mean of a chart, dashed there: of its first {ENOUGH_POINTS} months, on which its limits rest too.",
         "A signal on a chart is a reason to look, not a finding: in "
         f"{alarms['reports']} invented reports in which nothing changed, a chart showed one in its last month "
         f"{alarms['chart_in_100']} times of 100, and {alarms['report_in_100']} of 100 reports had at least one.",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import tables
-from pipeline.months import day_after, day_of, month_name, year_after, year_before
+from pipeline.months import day_after, day_name, day_of, month_name, year_after, year_before
 from pipeline.statistics import ENOUGH_REVIEWS, FALSE_CLAIMS, FEW, differences, figure, find_changes, rounded
 from pipeline.summary.monthly import Monthly
 from pipeline.wording import capital, in_words, plural
@@ -211,6 +211,17 @@ def followed(
         for one, difference in zip(enough, told, strict=True):
             one[kind] = difference
     return [one | _in_words(one) for one in out]
+
+
+def waiting(changes: pd.DataFrame | None, month: str) -> dict | None:
+    """The changes written down that come into force after the month: {n, sentence}; None where there are none."""
+    rows = [] if changes is None else tables.records(changes)
+    later = sorted((row["date"], row["what"]) for row in rows if day_of(row["date"]) >= day_after(month))
+    if not later:
+        return None
+    first = day_name(day_of(later[0][0]), year=True)
+    when = f"in force from {first}" if len(later) == 1 else f"the first in force from {first}"
+    return {"n": len(later), "sentence": f"{plural(len(later), 'change')} written down for later, {when}"}
 
 
 def _side(rows: pd.DataFrame, first: dt.date, end: dt.date) -> dict:

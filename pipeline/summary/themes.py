@@ -1,15 +1,30 @@
 """What reviewers speak of: each theme this month with words for and against, themes by treatment, treatments' verdicts."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from pipeline import tables
+from pipeline.months import month_before
 from pipeline.statistics import corrected, figure
 from pipeline.summary.counted import Counted
 from pipeline.wording import NOT_STATED, passage
 
+SURE = 0.7  # how sure the reading of a passage on page one is at least (a choice)
+LEANING = re.compile(  # a passage that begins so speaks of what stood before it
+    r"\W*(it|its|they|them|their|he|she|him|his|her|that's|those|these|and|but|or|though|which|because"
+    r"|ell[oa]s?|es[oae]s?|y|pero|aunque|porque)\b",
+    re.IGNORECASE,
+)
+COUNTS = {  # what the two tables of treatments count, for people
+    "clinic": "Counted are reviews, by the treatment their writers had: how many of those speak of a theme at the clinic, "
+    "whatever they say it of. A review of two treatments is in both columns.",
+    "verdict": "Counted are verdicts on a treatment itself: what those who had it say it did for them. Who had two, praises "
+    "one and blames the other is counted once for each, and as mixed where reviews are counted, so that the two need not "
+    "agree.",
+}
 FITTING = range(30, 86)  # letters of a passage on page one: neither a scrap nor a speech
 
 
@@ -70,34 +85,45 @@ def spoken_of(
 
 
 def _verbatim(rows, counted: Counted, sentiment: str, month: str, shifts: list, used: set) -> dict | None:
-    """The passage that says it best: of the month if it has one, surest first."""
+    """The passage that says it best, or None: no words are better than words that were misread.
+
+    Never one of a review that is to be acted on (it stands above already), nor one that its writer's stars contradict. One
+    read surely, of the month if it has one, else the latest of the twelve months before; where none is sure, one of the month
+    whose stars say the same. Among those: from where the theme has shifted, of a review not yet quoted, with stars that say
+    the same, that stands alone, uncut, surest first.
+    """
     rows = rows[(rows["sentiment"] == sentiment) & rows["month"].notna() & (rows["start"] >= 0)]
     rows = rows[rows["end"] > rows["start"]]  # a person who corrects does not say where it stands
     if not len(rows):
         return None
-    # the stars do not judge a review, but where they contradict the words the words may have been misread
     reviews, texts = counted.reviews, counted.answers
-    against = reviews["rating"] >= 4 if sentiment == "negative" else reviews["rating"] <= 2
-    contradicted = rows["review_id"].isin(reviews.loc[against, "review_id"])
-    rows = rows if contradicted.all() else rows[~contradicted]
-    latest = month if (rows["month"] == month).any() else rows["month"].max()
-    recent = rows[rows["month"] == latest]
-    reviews = reviews.loc[reviews["review_id"].isin(recent["review_id"]), ["review_id", "escalate"]]
-    texts = texts.loc[texts["answer"].isin(recent["answer"]) & ~texts["twin"], ["answer", "text", "language"]]
-    recent = recent.merge(reviews, on="review_id").merge(texts, on="answer")
+    reviews = reviews.loc[reviews["review_id"].isin(rows["review_id"]), ["review_id", "escalate", "rating"]]
+    rows = rows.merge(reviews, on="review_id")
+    praised, blamed = rows["rating"] >= 4, rows["rating"] <= 2  # no stars: neither
+    agrees, contradicts = (praised, blamed) if sentiment == "positive" else (blamed, praised)
+    rows = rows.assign(unlike=~agrees)[~contradicts & ~rows["escalate"].map(bool).astype(bool)]
+    sure, of_month = rows["confidence"].fillna(0.0) >= SURE, rows["month"] == month
+    latest = rows.loc[sure & (rows["month"] >= month_before(month, 12)), "month"].max()
+    rows = (
+        rows[sure & (rows["month"] == latest)] if sure.any() and latest == latest else rows[of_month & ~rows["unlike"]]
+    )
+    if not len(rows):
+        return None
+    texts = texts.loc[texts["answer"].isin(rows["answer"]) & ~texts["twin"], ["answer", "text", "language"]]
+    rows = rows.merge(texts, on="answer")
     moved = {one["location"] for one in shifts if (one["state"] == "concern") == (sentiment == "negative")}
-    recent["misplaced"] = ~recent["location"].isin(moved)
-    recent["acted"] = recent["escalate"].map(bool)  # what is to be acted on stands above already
-    recent["again"] = recent["review_id"].isin(used)
-    recent["doubt"] = [-round(sure, 1) for sure in recent["confidence"].fillna(0.0)]
+    rows["misplaced"] = ~rows["location"].isin(moved)
+    rows["again"] = rows["review_id"].isin(used)
+    rows["doubt"] = [-round(known, 1) for known in rows["confidence"].fillna(0.0)]
     best = None
-    for row in recent.sort_values(["misplaced", "acted", "again", "doubt", "answer"], kind="stable").itertuples():
-        known = (row.misplaced, row.acted, row.again)
-        if best and best[0] <= (*known, False, False, row.doubt, -max(FITTING), row.answer):
+    for row in rows.sort_values(["misplaced", "again", "unlike", "doubt", "answer"], kind="stable").itertuples():
+        known = (row.misplaced, row.again, row.unlike)
+        if best and best[0] <= (*known, False, False, False, row.doubt, -max(FITTING), row.answer):
             break  # no passage from here on can rank before it, whatever stands around it
         where = passage(row.text, row.start, row.end, 130)
-        length = len(where["before"]) + len(where["evidence"]) + len(where["after"])
-        rank = (*known, where["cut"], length not in FITTING, row.doubt, -length, row.answer)
+        words = where["before"] + where["evidence"] + where["after"]
+        leans = LEANING.match(words) is not None
+        rank = (*known, leans, where["cut"], len(words) not in FITTING, row.doubt, -len(words), row.answer)
         if best is None or rank < best[0]:
             best = (rank, row, where)
     _, row, where = best
@@ -144,7 +170,7 @@ def by_treatment(
         name: {"n": int(totals.get(name, 0)), "filter": span | {"treatment": name, "words": "yes"}}
         for name in treatments
     }
-    return span | {"rows": out, "reviews": sizes}
+    return span | {"rows": out, "reviews": sizes, "counts": COUNTS}
 
 
 def verdicts(reviews: pd.DataFrame, everything: pd.DataFrame, months: list[str], treatments: list[str]) -> list[dict]:
