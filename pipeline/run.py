@@ -595,7 +595,7 @@ def write_outputs(
 
     told: see told_of. kept: see settled.
     """
-    summed = None
+    summed, shifts = None, ()
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     if month:
@@ -611,13 +611,17 @@ def write_outputs(
             counted=counted,
         )
         report.write_report(summed, annotations, place, counted)
+        shifts = summed["changed"]
     consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
     on = last_day(month) if month else None
-    quotes = testimonials.candidates(annotations, month=only, on=on, consents=consents, rules=rules, staff=staff)
+    quotes = testimonials.candidates(
+        annotations, month=only, on=on, consents=consents, rules=rules, staff=staff, shifts=shifts
+    )
     gone = testimonials.withdrawn(annotations, consents, on=on) if consents is not None and on else None
-    board.write_board(quotes, annotations, place, withdrawn=gone, rules=rules)
+    unquoted = testimonials.unquoted(annotations, consents, month=only, on=on, rules=rules)
+    board.write_board(quotes, annotations, place, withdrawn=gone, unquoted=unquoted, rules=rules)
     return summed
 
 

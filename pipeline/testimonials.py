@@ -10,7 +10,7 @@ Yelp's terms).
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -22,11 +22,12 @@ from pipeline import clearance, tables
 from pipeline.months import last_day, month_name
 from pipeline.segment import sentences
 from pipeline.summary.counted import plain, verdict_of_each
-from pipeline.terms import Hit
+from pipeline.terms import WORD, Hit
 from pipeline.wording import SOURCE_NAMES
 
 SERVICE = ("staff", "communication", "scheduling", "facility", "parking")  # the safest class first, in this order
 LIMIT = 120  # candidates
+THIN = 8  # words under which praise may say nothing of its own
 SHORTEST, LONGEST = 24, 420  # characters of a passage; longer ones belong to the report
 WHOLE = 220  # characters up to which neighbouring praise of the same kind is joined
 OUTCOMES = 0.25  # of the list is kept for quotes that name a treatment or an outcome, which some campaigns want
@@ -36,7 +37,9 @@ ROUNDS = 4  # how many candidates a place in the list is chosen from, as a multi
 DANGLING = re.compile(
     r"(?:he|she|it|that|this|these|those|him|her|and|so|also|turns out|as for|when it|both|then)\b", re.IGNORECASE
 )
-CONTRARY = ("contrary_id", "contrary", "contrary_question", "contrary_where")
+CONTRARY = ("contrary_id", "contrary", "contrary_question", "contrary_where", "contrary_near")
+CONTRARIES = 200  # the strongest of a theme, among which one on a passage's own matter is looked for
+MATTER = 5  # letters by which two words are of one matter: cleaning, cleanliness
 EVER = "9999-12"  # a month that comes after every review
 SURE = 0.45  # confidence below which an opinion is no ground for a quote: what the model was so unsure of is often something else
 STATUS_ORDER = {"cleared": 0, "needs review": 1, "blocked": 2}
@@ -58,6 +61,9 @@ CANDIDATES = pa.schema(
         ("contrary", tables.TEXT),  # its sentence: for the board, never for export
         ("contrary_question", tables.TEXT),  # what the survey had asked there, or null
         ("contrary_where", tables.TEXT),  # "Las Vegas, survey, September 2026"
+        ("form", tables.WORDS),  # all answers of the form it is from, in its order; null where it is from none
+        ("contrary_near", tables.FLAG),  # it shares a word with the quote; else it is of the theme as a whole
+        ("awaits_authorization", tables.FLAG),  # it needs review, and nobody's authorization is on file
         ("service", tables.FLAG),  # no treatment, drug, condition or outcome in the passage
         ("scope", tables.TEXT),  # of the authorization on file, or null
         ("channels", tables.TEXT),
@@ -77,38 +83,57 @@ class Passage(NamedTuple):
     treatment: str | None
     service: bool
     score: float  # how well it stands as a quote: higher is better
+    thin: bool = False  # thanks, a mark, "great place": it says nothing of its own
 
 
 def candidates(
     annotations: tables.Annotations, *, month: str | None = None, on: date | None = None, consents: pd.DataFrame | None = None,
     rules: clearance.Rules | None = None, setting: clearance.Setting | None = None, staff: Sequence[str] = (), limit: int = LIMIT,
+    shifts: Sequence[Mapping] = (),
 ) -> pd.DataFrame:  # fmt: skip
     """CANDIDATES of one month ("2026-10"), or of all reviews up to `on`: cleared first, then by class and spread.
 
     on: the day to judge by; where none is given the last day of the month, or of the latest month that a review bears.
-    staff: the names of the clinic's own people, who are named with care.
+    staff: the names of the clinic's own people, who are named with care. shifts: the Summary's `changed`, by which praise of
+    what has got worse since is told.
     """
     rules = rules or clearance.load_rules()
     setting = setting or rules.setting
     names = clearance.staff_words(staff)
     window = _window(annotations.reviews, month, on)
-    on = on or last_day(month or max((date for date in window["date"].dropna() if date), default="1970-01")[:7])
-    chosen = _spread(list(_pool(window, annotations.opinions, rules)), limit * ROUNDS)
-    ids = {review["review_id"] for review, _ in chosen}
-    reviews = {row["review_id"]: row for row in _rows(_of(window, ids))}
+    on = on or _latest(window, month)
+    pool = list(_pool(window, annotations.opinions, rules))
+    signed = set(_signed(window, consents, on, setting))
+    chosen = _spread(pool, limit * ROUNDS, signed)
+    forms = _forms(annotations.reviews, {review["review_id"] for review, _ in chosen})
+    ids = {review["review_id"] for review, _ in chosen} | {one for form in forms.values() for one in form}
+    reviews = {row["review_id"]: row for row in _rows(_of(annotations.reviews, ids))}
     opinions, escalations = (_by_review(_of(frame, ids)) for frame in (annotations.opinions, annotations.escalations))
-    (shares, of), contraries = _shares(annotations, window), _contraries(window, annotations.opinions)
+    (shares, of), contraries = _shares(annotations, window), _contraries(window, annotations.opinions, rules, names)
     rows = []
     for light, passage in chosen:
         review = reviews[light["review_id"]]
         quote = review["text"][passage.start : passage.end]
+        form = forms.get(review["review_id"])
         consent = clearance.consent_of(review, consents)
         found = clearance.flags(
             quote, review, opinions.get(review["review_id"], ()), escalations.get(review["review_id"], ()), consent, on,
-            setting, passage.start, passage.end, rules=rules, staff=names,
+            setting, passage.start, passage.end, rules=rules, staff=names, shifts=shifts,
+            form=[
+                clearance.Answer(reviews[one], opinions.get(one, ()), escalations.get(one, ()))
+                for one in form or ()
+                if one != review["review_id"]
+            ],
         )  # fmt: skip
+        status = clearance.status(found)
         own = [row for row in opinions[review["review_id"]] if row["theme"] == passage.theme]
         theme = passage.theme
+        praised = [
+            row["theme"]
+            for row in opinions[review["review_id"]]
+            if row["sentiment"] == "positive" and row["start"] < passage.end and passage.start < row["end"]
+        ]
+        themes = list(dict.fromkeys([theme, *praised]))
         rows.append(
             {
                 "review_id": review["review_id"],
@@ -116,7 +141,7 @@ def candidates(
                 "theme": theme,
                 "treatment": passage.treatment,
                 "sentiment": "positive" if any(row["sentiment"] == "positive" for row in own) else None,
-                "status": clearance.status(found),
+                "status": status,
                 "reasons": ";".join(dict.fromkeys(flag.rule for flag in found)),
                 "location": review["location"],
                 "source": review["source"],
@@ -129,7 +154,9 @@ def candidates(
                 "share": share_line(theme, shares[theme], of),
                 "praise": shares[theme],
                 "of": of,
-                **dict(zip(CONTRARY, contraries.get(theme) or (None,) * len(CONTRARY), strict=True)),
+                **_contrary(_matter(quote, rules, names), themes, {review["review_id"], *(form or ())}, contraries),
+                "form": form,
+                "awaits_authorization": status == "needs review" and consent is None,
                 "service": passage.service,
                 "scope": consent and consent.get("scope"),
                 "channels": consent and consent.get("channels"),
@@ -140,10 +167,21 @@ def candidates(
         )
     # What could be used today comes first; stable, so the spread order stays within a status.
     rows.sort(key=lambda row: (STATUS_ORDER[row["status"]], row["scope"] is None))
-    return tables.frame(_kept(rows, limit), CANDIDATES)
+    first = {}  # of each review whose author has signed the passage that stands best
+    for row in rows:
+        if row["review_id"] in signed:
+            first.setdefault(row["review_id"], row)
+    return tables.frame(_kept(rows, limit, list(first.values())[:limit]), CANDIDATES)
 
 
-def _kept(rows: list, limit: int) -> list:
+def _kept(rows: list, limit: int, surely: list) -> list:
+    """The first `limit`, those in `surely` among them, in the order they have."""
+    sure = {id(row) for row in surely}
+    kept = sure | {id(row) for row in _balanced([row for row in rows if id(row) not in sure], limit - len(surely))}
+    return [row for row in rows if id(row) in kept]
+
+
+def _balanced(rows: list, limit: int) -> list:
     """The first `limit`, with room for what is blocked: a board without its refusals would look complete and be none."""
     blocked = [row for row in rows if row["status"] == "blocked"]
     usable = [row for row in rows if row["status"] != "blocked"]
@@ -158,6 +196,58 @@ def _mixed(rows: list, limit: int) -> list:
     room = max(limit - len(service), min(len(outcomes), int(limit * OUTCOMES)))
     kept = {id(row) for row in (*service[: limit - room], *outcomes[:room])}
     return [row for row in rows if id(row) in kept]
+
+
+def _latest(window: pd.DataFrame, month: str | None) -> date:
+    """The last day of the month, or of the latest month that a review bears."""
+    return last_day(month or max((date for date in window["date"].dropna() if date), default="1970-01")[:7])
+
+
+def _forms(reviews: pd.DataFrame, ids: set) -> dict[str, list[str]]:
+    """review_id → all answers of its form, in its order. One folded into a copy is an answer still."""
+    forms = reviews[reviews["respondent"].notna() & (reviews["text"].fillna("") != "")]
+    forms = forms[forms["respondent"].isin(set(forms.loc[forms["review_id"].isin(ids), "respondent"]))]
+    answers: dict[tuple, list[str]] = {}
+    for row in _rows(forms.sort_values(["row", "review_id"])[["source", "file", "respondent", "review_id"]]):
+        answers.setdefault((row["source"], row["file"], row["respondent"]), []).append(row["review_id"])
+    return {one: form for form in answers.values() for one in form}
+
+
+def _signed(window: pd.DataFrame, consents: pd.DataFrame | None, on: date, setting: clearance.Setting) -> list[str]:
+    """The reviews whose author's authorization is in force, by id, in order."""
+    rows = [] if consents is None else _rows(_signed_for(window, consents))
+    return sorted(
+        row["review_id"] for row in rows if clearance.in_force(clearance.consent_of(row, consents), on, setting)
+    )
+
+
+WORDLESS = ["review_id", "why", "where"]
+
+
+def unquoted(
+    annotations: tables.Annotations, consents: pd.DataFrame | None, *, month: str | None = None, on: date | None = None,
+    rules: clearance.Rules | None = None, setting: clearance.Setting | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """One row per review with an authorization in force that holds no passage to quote: WORDLESS. Arguments as of `candidates`."""
+    rules = rules or clearance.load_rules()
+    window = _window(annotations.reviews, month, on, wordless=True)
+    signed = _signed(window, consents, on or _latest(window, month), setting or rules.setting)
+    said = _by_review(_of(annotations.opinions, signed))
+    rows = []
+    for review in _rows(_of(window, signed)):
+        text, opinions = review["text"] or "", said.get(review["review_id"], ())
+        if not text.strip():
+            why = "it has stars and no words"
+        elif any("truncated" in mark for mark in review["flags"] or ()):
+            why = "its source cuts the texts, so that it may not be quoted"
+        elif passages(text, opinions, rules):
+            continue
+        elif not any(row["sentiment"] == "positive" for row in opinions):
+            why = "no praise was read in it; where it holds some, correct it in the workbook"
+        else:
+            why = "no whole sentences of it praise something by themselves, between a few words and a few lines long"
+        rows.append({"review_id": review["review_id"], "why": why, "where": _where(review)})
+    return pd.DataFrame(sorted(rows, key=lambda row: row["review_id"]), columns=WORDLESS)
 
 
 def _pool(window: pd.DataFrame, opinions: pd.DataFrame, rules: clearance.Rules) -> Iterator[tuple[dict, Passage]]:
@@ -202,7 +292,7 @@ def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
             end = blocks[other].end
         inside = [row for row in praise if row["start"] < end and start < row["end"]]
         if SHORTEST <= end - start <= LONGEST and len(text[start:end].split()) > 3:
-            found.append(_passage(text, start, end, inside, kind))
+            found.append(_passage(text, start, end, inside, kind, rules))
     found.sort(key=lambda passage: (-passage.score, passage.start))
     kept = []
     for passage in found:
@@ -256,7 +346,7 @@ def _kind(text: str, block: Hit, praise: list, blame: list, rules: clearance.Rul
     return "outcome" if medical or clearance.speaks_of_results(piece, rules, met) else "service"
 
 
-def _passage(text: str, start: int, end: int, inside: list, kind: str) -> Passage:
+def _passage(text: str, start: int, end: int, inside: list, kind: str, rules: clearance.Rules) -> Passage:
     order = [*SERVICE, "cost", "side_effects", "efficacy"]
     if kind == "outcome":
         order = ["efficacy", *SERVICE, "cost", "side_effects"]
@@ -269,22 +359,32 @@ def _passage(text: str, start: int, end: int, inside: list, kind: str) -> Passag
     treatment = next((row["treatment"] for row in rows if row.get("treatment")), None)
     confidence = max(row.get("confidence") or 0.0 for row in rows)
     length = end - start
+    thin = len(WORD.findall(text[start:end])) < THIN and _says_nothing(text[start:end], rules)
     fit = 1.0 if 60 <= length <= 240 else 0.6 if length < 60 else 0.7
     if DANGLING.match(text, start):
         fit -= 0.8
-    return Passage(start, end, theme, treatment, kind == "service", (10 if kind == "service" else 0) + confidence + fit)
+    score = (10 if kind == "service" else 0) + confidence + fit
+    return Passage(start, end, theme, treatment, kind == "service", score, thin)
 
 
-def _spread(pool: list, limit: int) -> list:
-    """Service first; within a class, each next one is of the theme, treatment, place and month seen least so far."""
-    chosen = []
+def _says_nothing(piece: str, rules: clearance.Rules) -> bool:
+    """Is all praise of a passage thanks, a mark or a bare "good"?"""
+    met = rules.met(piece)
+    return set(met.get(("words", "praise"), ())) <= set(met.get(("words", "thin"), ()))
+
+
+def _spread(pool: list, limit: int, signed: set) -> list:
+    """Service first, and what says nothing of its own last; of one class, each next one is of the theme, treatment, place and
+    month seen least so far. The passages of `signed` reviews come on top of the limit.
+    """
+    ranked = sorted(pool, key=lambda pair: (-pair[1].score, pair[0]["review_id"], pair[1].start))
+    chosen = [pair for pair in ranked if pair[0]["review_id"] in signed]
+    pool = [pair for pair in ranked if pair[0]["review_id"] not in signed]
+    limit += len(chosen)
     outcomes = sum(not passage.service for _, passage in pool)
-    for service in (True, False):
-        room = limit - min(outcomes, int(limit * OUTCOMES)) if service else limit
-        rest = sorted(
-            ((review, passage) for review, passage in pool if passage.service is service),
-            key=lambda pair: (-pair[1].score, pair[0]["review_id"], pair[1].start),
-        )
+    for thin, service in ((False, True), (False, False), (True, True), (True, False)):
+        room = limit - min(outcomes, int(limit * OUTCOMES)) if service and not thin else limit
+        rest = [pair for pair in pool if (pair[1].thin, pair[1].service) == (thin, service)]
         if not rest:
             continue
         traits = zip(*(_traits(review, passage) for review, passage in rest), strict=True)
@@ -320,27 +420,51 @@ def share_line(theme: str, praise: int, of: int) -> str:
     return f"{praise} of {of} reviews praise{'s' if praise == 1 and of == 1 else ''} {name}"
 
 
-def _contraries(window: pd.DataFrame, opinions: pd.DataFrame) -> dict[str, tuple]:
-    """theme → CONTRARY of the review that most plainly says the opposite, in four words or more. Never somebody's crisis."""
+def _contraries(
+    window: pd.DataFrame, opinions: pd.DataFrame, rules: clearance.Rules, names: frozenset
+) -> dict[str, list[tuple]]:
+    """theme → (review_id, sentence, question, where, matter) of the reviews that most plainly say the opposite, the plainest
+    first, in four words or more and half as plain as the plainest at least. Never somebody's crisis, nor what was done to them.
+    """
     read = window[(window["overall"].fillna("") != "").to_numpy(bool)]
-    calm = read["review_id"][["crisis" not in reasons for reasons in _lists(read["escalate"])]]
+    calm = read["review_id"][[{"crisis", "misconduct"}.isdisjoint(reasons) for reasons in _lists(read["escalate"])]]
     said = opinions[(opinions["sentiment"] == "negative") & opinions["treatment"].isna()]
     said = _of(said, calm)
     said = said.assign(
         weight=said["score"].fillna(0.0) * said["confidence"].fillna(0.0), reach=said["start"] - said["end"]
     )
     said = said.sort_values(["weight", "reach", "review_id", "start"], kind="stable")
-    found: dict[str, tuple] = {}
+    plain_enough = said["weight"] <= said.groupby("theme", sort=False)["weight"].transform("first") / 2
+    said = said[plain_enough.to_numpy(bool)].groupby("theme", sort=False).head(CONTRARIES)
+    reviews = {row["review_id"]: row for row in _rows(_of(window, said["review_id"]))}
+    found: dict[str, list[tuple]] = {}
     for row in _rows(said[["theme", "review_id", "start", "end", "evidence"]]):
-        if row["theme"] in found:
-            continue
-        [review] = _rows(window[window["review_id"] == row["review_id"]])
+        review = reviews[row["review_id"]]
         text = review["text"]
         around = [span for span in sentences(text) if span.start < row["end"] and row["start"] < span.end]
         piece = text[around[0].start : around[-1].end] if around else row["evidence"]
         if len(piece.split()) >= 4:  # "Parking", "Too long": out of a survey, nobody could tell what it says
-            found[row["theme"]] = (review["review_id"], piece, review["question"], _where(review))
+            one = (review["review_id"], piece, review["question"], _where(review), _matter(piece, rules, names))
+            found.setdefault(row["theme"], []).append(one)
     return found
+
+
+def _contrary(matter: set, themes: Sequence[str], own: set, contraries: Mapping[str, list[tuple]]) -> dict:
+    """CONTRARY of the one that shares most of the quote's matter, of the first of its themes that has any, else of the
+    plainest on its theme; never the quote's own author.
+    """
+    views = {theme: [one for one in contraries.get(theme, ()) if one[0] not in own] for theme in themes}
+    near = max((one for theme in themes for one in views[theme]), key=lambda one: len(matter & one[-1]), default=None)
+    if near and not matter & near[-1]:
+        near = None
+    best = near or next(iter(views[themes[0]]), (None,) * len(CONTRARY))
+    return dict(zip(CONTRARY, (*best[:-1], best[0] and near is not None), strict=True))
+
+
+def _matter(piece: str, rules: clearance.Rules, names: frozenset) -> set[str]:
+    """What a sentence is of: how its words begin, but for names of our people and words that any sentence may hold."""
+    fillers = {piece[hit.start : hit.end].lower() for hit in rules.words["filler"].find(piece)} | names
+    return {word[:MATTER] for word in WORD.findall(piece.lower()) if len(word) > 3 and word not in fillers}
 
 
 # ── Words beside the quote ───────────────────────────────────────────────────────────────────────────────────────────
@@ -350,7 +474,7 @@ def attribution(review, found=()) -> str:
     """ "Patient review, Los Angeles, October 2026": who speaks, where and when, and nobody's name."""
     by_another = any(flag.rule == "NOT_SELF" for flag in found)
     insider = any(flag.rule in ("INSIDER", "AUTHENTICITY") for flag in found)
-    who = "Review by a relative or friend" if by_another else "Review" if insider else "Patient review"
+    who = "Review on a patient's behalf" if by_another else "Review" if insider else "Patient review"
     return ", ".join(filter(None, (who, review.get("location"), _when(review))))
 
 
@@ -438,9 +562,9 @@ def _of(frame: pd.DataFrame, ids) -> pd.DataFrame:
     return frame[frame["review_id"].isin(set(ids))]
 
 
-def _window(reviews: pd.DataFrame, month: str | None, on: date | None) -> pd.DataFrame:
-    """The reviews of the month, or else up to the day, that have words and are nobody's twin."""
-    keep = reviews["duplicate_of"].isna() & (reviews["text"].fillna("").str.strip() != "")
+def _window(reviews: pd.DataFrame, month: str | None, on: date | None, wordless: bool = False) -> pd.DataFrame:
+    """The reviews of the month, or else up to the day, that are nobody's twin; but for `wordless` those that have words."""
+    keep = reviews["duplicate_of"].isna() & (wordless | (reviews["text"].fillna("").str.strip() != ""))
     if month is not None:
         keep &= reviews["date"].fillna("").str.startswith(month)
     elif on is not None:

@@ -97,7 +97,7 @@ def test_every_flag_of_the_notes_is_a_rule():
     wanted = (
         "CONSENT_MISSING CONSENT_INVALID PATIENT_IDENTIFIER OTHER_PERSON MINOR SUICIDALITY ADVERSE_EVENT CURE GUARANTEE SAFETY_ABSOLUTE "
         "FDA_STATUS_WRONG KETAMINE_OFFLABEL KETAMINE_COMPOUNDED_HOME SPRAVATO_NAMED SPRAVATO_OFFLABEL TMS_UNCLEARED DRUG_NAMED "
-        "QUANT_EFFICACY EFFICACY_GENERAL SAVED_LIFE COMPARE_TREATMENT STOP_MEDS SUPERIORITY STAFF_NAMED CREDENTIAL PRICE_INSURANCE "
+        "QUANT_EFFICACY EFFICACY_GENERAL SAVED_LIFE COMPARE_TREATMENT STOP_MEDS SUPERIORITY STAFF_NAMED CREDENTIAL PRICE_INSURANCE CHANGED_SINCE "
         "INCENTIVE INSIDER AUTHENTICITY TRUNCATION REST_CONTRADICTS TEXT_EDITED TRANSLATED STALE PLATFORM_TERMS SENSITIVE NOT_SELF "
         "PROFANITY_PRIVACY SELECTION REPLY_PHI"
     )
@@ -289,6 +289,9 @@ def test_an_edited_quote_blocks():
         ("The nurses are kind.", "The nurses are kind. However, expect to wait."),
         ("The nurses are kind.", "The nurses are kind. Unfortunately they left in May."),
         ("It helped me a lot.", "It helped me a lot. Then it wore off."),
+        ("It helped me a lot.", "For the first two weeks nothing. It helped me a lot."),
+        ("It helped me a lot.", "I was a skeptic, and I rolled my eyes. It helped me a lot."),
+        ("Ironed!", "Today I ironed a shirt. Ironed!"),
         ("But the nurses are kind.", "Nobody answers the phone. But the nurses are kind."),
         ("The nurses are", TEXT),
         ("nurses are kind.", TEXT),
@@ -365,6 +368,69 @@ def test_what_the_rest_of_the_review_says_against_it():
         ([elsewhere], "review"),
     ):
         assert named(judged(text=text, opinions=[kind, *rows])).get("REST_CONTRADICTS") == severity
+
+
+def form(text, *, opinions=(), **changes):
+    return clearance.Answer(review(text, review_id="r2", question="What could we improve?", **changes), opinions)
+
+
+def of_form(*answers, text="The nurses are kind.", opinions=()):
+    return clearance.flags(
+        "The nurses are kind.", review(text), opinions, (), CONSENT, ON, SETTING, 0, 20, form=answers
+    )  # fmt: skip
+
+
+def test_all_answers_of_a_form_are_one_review():
+    """What another answer tells weighs as if it stood beside the quote: an effect blocks, a wish elsewhere asks, "nothing" is fine."""
+    assert of_form(form("Nothing at all")) == []
+    found = of_form(form("The headache after each visit"))
+    assert named(found)["ADVERSE_EVENT"] == "block"
+    assert {flag.where for flag in found} == {"form"}
+    assert named(of_form(form("Nothing", escalate=["crisis"])))["SUICIDALITY"] == "block"
+    text = "Parking is a maze."
+    parking = form(text, opinions=[opinion(text, "a maze", "parking", "negative")], overall="negative")
+    assert named(of_form(parking)) == {"REST_CONTRADICTS": "review"}
+    text = "The desk was gruff."
+    desk = form(text, opinions=[opinion(text, "gruff", "staff", "negative")])
+    kind = opinion("The nurses are kind.", "kind")
+    assert named(of_form(desk, opinions=[kind])) == {"REST_CONTRADICTS": "block"}
+    assert named(of_form(form("A clock", overall="negative"))) == {"REST_CONTRADICTS": "review"}
+
+
+def test_what_a_rule_needs_may_stand_in_another_answer():
+    """The drug in one answer and the condition in another are one claim; depression told elsewhere is depression told."""
+    assert named(of_form(form("The ketamine room"), form("My PTSD is quiet")))["KETAMINE_OFFLABEL"] == "review"
+    assert "SPRAVATO_OFFLABEL" in named(of_form(form("Spravato days"), form("my anxiety")))
+    assert "SPRAVATO_OFFLABEL" not in named(of_form(form("Spravato days"), form("my anxiety and my depression")))
+
+
+def test_an_answer_that_turns_another_is_not_left_out():
+    """ "But only on Mondays" limits what was said in the answer before."""
+    assert named(of_form(form("But only on Mondays"))) == {"TRUNCATION": "review"}
+
+
+@pytest.mark.parametrize(
+    ("shift", "written", "fires"),
+    [
+        ({"state": "improvement"}, "2026-10-02", False),
+        ({"location": "Las Vegas"}, "2026-10-02", False),
+        ({"theme": "parking"}, "2026-10-02", False),
+        ({"between": ["2026-09", "2026-10"]}, "2026-10-02", False),
+        ({}, "2026-11-01", False),
+        ({}, "2026-10-02", True),
+        ({}, None, True),
+    ],
+)
+def test_praise_older_than_a_shift_for_the_worse_asks(shift, written, fires):
+    """Of the same theme and place, until the last month in which the shift may have begun; an undated one may be older."""
+    shift = {
+        "theme": "staff", "location": "Los Angeles", "state": "concern", "between": ["2026-10", "2026-11"], "title": "Staff has been worse",
+        "figures": "9 of 12 complain", **shift,
+    }  # fmt: skip
+    found = clearance.flags(
+        "The nurses are kind.", review(date=written), [opinion(TEXT, "kind")], (), CONSENT, ON, SETTING, 0, 20, shifts=[shift]
+    )  # fmt: skip
+    assert (named(found).get("CHANGED_SINCE") == "review") is fires
 
 
 def test_flags_come_worst_first():

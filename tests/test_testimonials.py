@@ -132,6 +132,21 @@ def passages_of(text, *said):
             "Did the nurses care? They were kind to us all.",
         ),
         (
+            "We drove. The first three weeks nothing. The nurses were kind to us all.",
+            "kind to us",
+            "The first three weeks nothing. The nurses were kind to us all.",
+        ),
+        (
+            "I rolled my eyes at the brochure. The nurses were kind to us all. Kind!",
+            "kind to us",
+            "I rolled my eyes at the brochure. The nurses were kind to us all. Kind!",
+        ),
+        (
+            "The nurses are kind to us all. If you come early.",
+            "kind to us",
+            "The nurses are kind to us all. If you come early.",
+        ),
+        (
             "Dr. Quince and the nurses are kind to us all.",
             "kind to us",
             "Dr. Quince and the nurses are kind to us all.",
@@ -175,6 +190,7 @@ def test_neighbouring_praise_is_joined_and_outcomes_stay_apart():
         "My best friend drove me there.",
         "The whole crew, every day.",
         "I was the guy at the window.",
+        "With the nurse's blessing, so calm down everybody.",
     ],
 )
 def test_a_passage_that_praises_nothing_by_itself_is_not_offered(text):
@@ -327,6 +343,34 @@ def test_a_contrary_view_has_four_words(text, shown):
     assert pd.notna(testimonials.candidates(found, month="2026-10").iloc[0]["contrary_id"]) is shown
 
 
+def test_a_contrary_view_on_the_same_matter_comes_first():
+    """A milder view that shares the quote's matter goes before the plainest of the theme, else that one is said to be of all of it."""
+    parking = ("p1", "The validation machine is broken again.", [("parking", "negative", "broken again")])
+    tow = ("p2", "My car was towed off while they had me in there.", [("parking", "negative", "towed")])
+    found = annotations(
+        ("q1", "They made validation easy and quick for me.", [("parking", "positive", "easy")]),
+        ("q2", "The garage is ample, and open to all of us.", [("parking", "positive", "ample")]),
+        *((*one, {"overall": "negative"}) for one in (parking, tow)),
+    )
+    found.opinions.loc[found.opinions["review_id"] == "p1", "score"] = -0.6
+    by = testimonials.candidates(found).set_index("review_id")
+    assert (by.loc["q1", "contrary_id"], by.loc["q1", "contrary_near"]) == ("p1", True)
+    assert (by.loc["q2", "contrary_id"], by.loc["q2", "contrary_near"]) == ("p2", False)
+
+
+def test_nobody_contradicts_themselves():
+    """What the same person says on the form is their review (clearance reads it), and no other patient's view."""
+    form = {"respondent": "R1", "question": "What could we improve?"}
+    found = annotations(
+        ("a1", KIND, [("staff", "positive", "is kind")], {"respondent": "R1"}),
+        ("a2", "The doctor was rude to me once.", [("staff", "negative", "rude")], form | {"overall": "negative"}),
+    )
+    [row] = testimonials.candidates(found).to_dict("records")
+    assert row["contrary_id"] is None or pd.isna(row["contrary_id"])
+    assert list(row["form"]) == ["a1", "a2"]
+    assert "REST_CONTRADICTS" in row["reasons"]
+
+
 def test_a_crisis_is_nobodys_contrary_view():
     """The strongest contrary view is never taken from a review in which somebody is at risk."""
     found = annotations(SET[0], ("r4", SET[3][1], SET[3][2], {"escalate": ["crisis"], "overall": "negative"}))
@@ -387,6 +431,66 @@ def test_what_could_be_used_today_comes_first():
     assert table["review_id"].iloc[0] == "a4"
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, True),
+        ({"revoked_at": "2026-10-09"}, False),
+        ({"expires_at": "2026-10-09"}, False),
+        ({"channels": ""}, False),
+    ],
+)
+def test_a_signed_review_has_its_card_however_low_it_ranks(changes, shown):
+    """Whose authorization is in force is on the board, before those one would have to write to; a lapsed one takes no place."""
+    rows = [
+        (f"a{n}", f"The nurses on floor {n} are kind to us all.", [("staff", "positive", "kind")]) for n in range(9)
+    ]
+    rows.append(("z9", "And it was good there, thanks.", [("staff", "positive", "good")]))
+    found = annotations(*rows)
+    table = testimonials.candidates(found, limit=3, consents=ledger({"review_id": "z9", **changes}))
+    assert len(table) == 3
+    assert (table["review_id"].iloc[0] == "z9") is shown
+
+
+def test_a_signed_review_without_a_quote_is_told():
+    """With its reason: no praise read, no whole sentence that stands alone, cut by the source, stars alone; others are not listed."""
+    found = annotations(
+        SET[0], SET[3], SET[6], SET[7], ("s1", "Kind nurses.", [("staff", "positive", "Kind")]), *SET[8:]
+    )
+    ids = ("r1", "r4", "r7", "r8", "s1", "r9", "gone")
+    consents = ledger(*({"review_id": one} for one in ids), {"review_id": "r4", "signed_at": "2026-10-06"})
+    table = testimonials.unquoted(found, consents, month="2026-10")
+    words = {"r4": "praise was read", "r7": "cuts", "r8": "stars", "s1": "whole sentences"}
+    assert list(table["review_id"]) == sorted(words)
+    assert all(words[row["review_id"]] in row["why"] for row in table.to_dict("records"))
+    assert len(testimonials.unquoted(found, None)) == 0
+
+
+def test_what_says_nothing_of_its_own_comes_last():
+    """Thanks, marks and a bare "good" rank below service and outcomes that tell something."""
+    found = annotations(
+        ("a1", "Thanks to you all, good people.", [("staff", "positive", "good")]),
+        ("a2", "nine out of ten, great place", [("facility", "positive", "great")], {"location": "Las Vegas"}),
+        ("b1", "TMS gave me my mornings back, truly.", [("efficacy", "positive", "gave me my mornings back")]),
+        ("c1", KIND, [("staff", "positive", "is kind")]),
+    )
+    assert [one[0] for one in testimonials.candidates(found)["review_id"]] == ["c", "b", "a", "a"]
+
+
+def test_praise_of_what_has_got_worse_since_needs_review():
+    """The Summary's shift of the theme at that place reaches the quote older than it, in the shift's own words."""
+    shift = {
+        "theme": "parking", "location": "Las Vegas", "state": "concern", "since": "2026-11", "between": ["2026-11", "2026-12"],
+        "title": "Parking in Las Vegas has been worse, most likely since November 2026", "figures": "9 of 12 complain",
+    }  # fmt: skip
+    by = testimonials.candidates(annotations(*SET), shifts=[shift]).set_index("review_id")
+    assert "CHANGED_SINCE" in by.loc["r2", "reasons"]
+    assert "CHANGED_SINCE" not in by.loc["r1", "reasons"]
+    [flag] = [flag for flag in json.loads(by.loc["r2", "flags"]) if flag["rule"] == "CHANGED_SINCE"]
+    assert shift["title"] in flag["reason"]
+    assert flag["words"] == ["easy and quick"]
+
+
 def test_a_strict_clinic_blocks_what_nobody_authorized():
     """ "Needs review" without a consent becomes "blocked" under the setting strict."""
     table = testimonials.candidates(annotations(*SET[:2]), setting=RULES.setting._replace(strict=True))
@@ -429,12 +533,12 @@ def test_all_months_are_judged_on_the_last_day_of_the_latest():
         ({"date": "2026-01-01", "date_precision": "year"}, "Patient review, Los Angeles, 2026"),
         (
             {"text": "My husband did the course. The nurses are kind to us all."},
-            "Review by a relative or friend, Los Angeles, October 2026",
+            "Review on a patient's behalf, Los Angeles, October 2026",
         ),
     ],
 )
 def test_the_attribution_says_what_is_known_and_no_name(changes, said):
-    """Who, where, when; a relative's words are not called a patient's."""
+    """Who, where, when; another's words are not called a patient's."""
     text = changes.pop("text", "The nurses are kind to us all.")
     table = testimonials.candidates(annotations(("r1", text, [("staff", "positive", "kind")], changes)))
     assert table.iloc[0]["attribution"] == said
@@ -501,19 +605,26 @@ def folder(tmp_path_factory):
             "accounts/7/locations/8/reviews/AbC_9",
             REDACTED,
             [("staff", "positive", "kind to us")],
-            {"location": "Las Vegas"},
+            {"location": "Las Vegas", "respondent": "F1", "question": "What did we do well?"},
+        ),
+        (
+            "g1",
+            "A clock in the hall would be nice.",
+            [],
+            {"location": "Las Vegas", "respondent": "F1", "question": "What could we improve?", "overall": "neutral"},
         ),
     ]
     found = annotations(*rows)
-    signed = ("r1", "r3", "m1", "f1")
+    signed = ("r1", "r3", "m1", "f1", "r4")
     consents = ledger(
         *({"review_id": review_id} for review_id in signed), {"review_id": "r9", "revoked_at": "2026-10-09"}
     )
     table = testimonials.candidates(found, month="2026-10", consents=consents)
     where = tmp_path_factory.mktemp("report")
     paths = board.write_board(
-        table, found, where, withdrawn=testimonials.withdrawn(found, consents, on=date(2026, 10, 31))
-    )
+        table, found, where, withdrawn=testimonials.withdrawn(found, consents, on=date(2026, 10, 31)),
+        unquoted=testimonials.unquoted(found, consents, month="2026-10"),
+    )  # fmt: skip
     assert [path.name for path in paths] == ["testimonials.html", "testimonials.csv"]
     return where
 
@@ -524,6 +635,10 @@ def test_the_csv_holds_every_candidate_and_no_formula(folder):
     rows = list(csv.DictReader(io.StringIO(content)))
     assert list(rows[0])[:7] == ["review_id", "quote", "theme", "treatment", "sentiment", "status", "reasons"]
     assert {"location", "source", "date", "attribution", "typical_results"} <= set(rows[0])
+    waiting = {row["quote"] for row in rows if row["awaits_authorization"] == "yes"}
+    assert waiting == {EASY}
+    assert {row["awaits_authorization"] for row in rows} == {"yes", "no"}
+    assert {row["status"] for row in rows if row["quote"] in waiting} == {"needs review"}
     assert len(rows) == 7
     assert "contrary" not in rows[0]  # another patient's words
     assert "gruff" not in content
@@ -617,8 +732,8 @@ def release(page, typical="About half of patients respond; see the study on our 
 
 
 def test_the_board_opens_and_counts(page):
-    """The heading counts each state, those that await the patient apart; what must come down stands first."""
-    heading = "7 candidate quotes: 2 cleared, 2 need review, 1 awaits the patient's authorization, 2 blocked"
+    """The heading counts the three statuses of the CSV, which add up; what must come down stands first."""
+    heading = "7 candidate quotes: 2 cleared, 3 need review (1 of them awaits the patient's authorization), 2 blocked"
     assert page.locator("h1").inner_text() == heading
     assert shown(page) == 7
     listed = page.locator(".withdrawn li").inner_text()
@@ -663,7 +778,8 @@ def test_filters_and_search_stay_in_the_address(page):
     assert page.locator("#none").is_visible()
     page.fill("#f-q", "")
     for name, value, count in (
-        *(("status", "blocked", 2), ("status", "awaiting", 1), ("status", "needs review", 2), ("status", "cleared", 2)),
+        *(("status", "blocked", 2), ("status", "awaiting", 1), ("status", "signed", 2), ("status", "needs review", 3)),
+        ("status", "cleared", 2),
         *(("treatment", "tms", 1), ("theme", "parking", 1), ("month", "2026-10", 7)),
     ):
         page.select_option(f"#f-{name}", value)
@@ -689,7 +805,7 @@ def test_copying_gives_the_words(page):
 def test_without_an_authorization_a_quote_serves_only_to_ask(page):
     """No picture, no attribution, no selection; the page's data hold the words and nothing else of it."""
     asked = card(page, "Parking behind")
-    assert asked.locator(".status").inner_text() == "… awaits authorization"
+    assert asked.locator(".status").inner_text() == "… needs review: awaits authorization"
     assert asked.locator("button, input").count() == 1
     asked.get_by_role("button", name="Copy", exact=True).click()
     assert copied(page, "For asking the patient only") == EASY
@@ -763,6 +879,27 @@ def test_the_context_is_one_click_away(page):
     assert first.get_by_text("The survey asked: What could we improve?").is_visible()
     assert "no contrary view was found" in card(page, "Parking behind").inner_text()
     assert "gruff" not in page.locator("#quotes").text_content()
+
+
+def test_the_whole_review_is_the_whole_form(page):
+    """All that the same person answered stands in the card, each answer under its question, and can be searched."""
+    context = card(page, "The desk knew").locator(".context")
+    context.get_by_text("The whole review").click()
+    said = context.inner_text()
+    questions = ("What did we do well?", "The desk knew", "What could we improve?", "A clock in the hall")
+    assert [said.index(piece) for piece in questions] == sorted(said.index(piece) for piece in questions)
+    page.fill("#f-q", "clock in the hall")
+    assert shown(page) == 1
+
+
+def test_a_signed_review_without_a_quote_is_named_on_the_board(page):
+    """One line: the ledger's id and why."""
+    page.get_by_text("1 signed review has no passage to quote").click()
+    assert (
+        page.locator("#unquoted li")
+        .inner_text()
+        .startswith("r4 (Los Angeles, survey, October 2026): no praise was read")
+    )
 
 
 def test_the_selected_leave_with_their_reasons_and_the_typical_line(page, tmp_path):

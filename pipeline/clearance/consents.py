@@ -84,6 +84,12 @@ def objections(review: Mapping, consent: Mapping | None, on: date, setting: Sett
         yield "CONSENT_INVALID", None, (), wrong + "was given for another wording: the text has changed since."
 
 
+def in_force(consent: Mapping | None, on: date, setting: Setting) -> bool:
+    """Does an authorization hold on the day, for the channel of the setting? For which words it was given is not asked."""
+    found = objections({}, consent and {**consent, "text_hash": ""}, on, setting, "")
+    return all(severity == "review" for _, severity, _, _ in found)
+
+
 def _channels(value) -> tuple:
     return tuple(piece.casefold() for piece in re.split(r"[;,|\s]+", str(value or "").strip()) if piece)
 

@@ -1,7 +1,7 @@
 """What the rules object to in one quote: the words of the passage and of its review, and the record around them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -25,9 +25,17 @@ class Flag(NamedTuple):
     rule: str
     severity: str  # block, review, note
     words: tuple  # what triggered it, as it stands there
-    where: str  # passage, review, record
+    where: str  # passage, review, form (another answer of the same form), record
     reason: str
     source: str
+
+
+class Answer(NamedTuple):
+    """What the same person wrote to another question of the form: it is part of their review."""
+
+    review: Mapping  # a row of tables.REVIEWS
+    opinions: Sequence = ()
+    escalations: Sequence = ()
 
 
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -38,14 +46,14 @@ def matched(
 ) -> list[Hit]:
     """Where the words of one rule stand in a text.
 
-    treatments: those the tagger found, for rules that need one. staff: what `staff_words` made of the clinic's roster. met:
+    treatments: those the tagger found, and word lists met elsewhere in the form, for rules that need one. staff: what `staff_words` made of the clinic's roster. met:
     what `rules.met` found in the text, where several rules are tried.
     """
     met = rules.met(text) if met is None else met
     if any(need not in treatments and ("words", need) not in met for need in rule.needs):
         return []
     hits = [*met.get(("finder", rule.name), ())]
-    if ("words", "depression") not in met:
+    if ("words", "depression") not in met and "depression" not in treatments:
         hits += met.get(("alone", rule.name), ())
     if rule.names:
         spared = met.get(("spared", rule.name), ())
@@ -107,7 +115,15 @@ def leans(text: str, earlier: Hit, later: Hit, rules: Rules) -> bool:
         or rule.opening.match(closer)
         or rule.hedges.find(closer)
         or (len(opener) < 60 and rule.hedges.find(opener))
+        or rule.beginnings.find(opener)
+        or _echoes(opener, closer)
     )
+
+
+def _echoes(opener: str, closer: str) -> bool:
+    """Is a sentence no more than a word or two of the one before it, said again ("I ironed a shirt. Ironed!")?"""
+    said, before = WORD.findall(closer.lower()), set(WORD.findall(opener.lower()))
+    return 0 < len(said) < 4 and before.issuperset(said)
 
 
 # ── The record ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,25 +131,29 @@ def leans(text: str, earlier: Hit, later: Hit, rules: Rules) -> bool:
 
 def flags(
     quote: str, review: Mapping, opinions, escalations, consent: Mapping | None, on: date, setting: Setting | None,
-    start: int, end: int, *, rules: Rules | None = None, staff: frozenset = frozenset(),
+    start: int, end: int, *, rules: Rules | None = None, staff: frozenset = frozenset(), form: Iterable[Answer] = (),
+    shifts: Iterable[Mapping] = (),
 ) -> list[Flag]:  # fmt: skip
     """Every objection to publishing `quote`, worst first.
 
     review: a row of tables.REVIEWS. opinions, escalations: the rows of that review (a table or dicts). consent: its row of the
     ledger. on: the day to judge by. start, end: where the quote stands in the review's text. staff: what
-    `staff_words` made of the names of the clinic's own people.
+    `staff_words` made of the names of the clinic's own people. form: what the same person answered to other questions.
+    shifts: the Summary's `changed`.
     """
     rules = rules or load_rules()
     setting = setting or rules.setting
-    review = {key: plain(value) for key, value in review.items()}
+    review = _plain(review)
     opinions, escalations = _records(opinions), _records(escalations)
+    form = [Answer(_plain(one.review), _records(one.opinions), _records(one.escalations)) for one in form]
     text = review.get("text") or ""
-    found = _word_flags(quote, review, text, opinions, escalations, setting, start, end, rules, staff)
+    found = _word_flags(quote, Answer(review, opinions, escalations), form, setting, start, end, rules, staff)
     for name, severity, words, detail in (
         *consents.objections(review, consent, on, setting, quote),
-        *_text_flags(quote, text, review, start, end, rules),
-        *_rest_flags(review, opinions, start, end),
+        *_text_flags(quote, text, review, form, start, end, rules),
+        *_rest_flags(review, opinions, form, start, end),
         *_age_flags(review, on, setting),
+        *_shift_flags(review, opinions, start, end, shifts),
     ):
         rule = rules.rules[name]
         found.append(
@@ -187,42 +207,25 @@ def _words(text: str, hits) -> tuple:
     return tuple(dict.fromkeys(even(text[start:end]) for start, end in hits))
 
 
-def _word_flags(quote, review, text, opinions, escalations, setting, start, end, rules, staff) -> list[Flag]:
-    found = []
-    treatments = {*(review.get("treatments") or ()), *(review.get("received") or ())}
-    met = rules.met(text)
+def _word_flags(quote, own: Answer, form: list[Answer], setting, start, end, rules, staff) -> list[Flag]:
+    found, review, text = [], own.review, own.review.get("text") or ""
+    sheets = [(one, rules.met(one.review.get("text") or "")) for one in (own, *form)]  # what one person wrote
+    treatments = {name for one, _ in sheets for key in ("treatments", "received") for name in one.review.get(key) or ()}
+    treatments |= {name for _, met in sheets for kind, name in met if kind == "words"}
     met_in_quote = None if text[start:end] == quote else rules.met(quote)  # a changed quote is read for itself too
     for rule in rules.rules.values():
         if rule.checks != "words":
             continue
-        severity = _severity(rule, review, setting)
-        spans = {}  # (where, severity) → hits
-        hits = matched(rule, text, rules, treatments, staff, met)
-        if hits and ("reviews", rule.name) in met:
-            severity = "review"
-        if hits and ("blocks", rule.name) in met:
-            severity = "block"
-        for hit in hits:
-            spans.setdefault((_where(hit, start, end), severity), []).append(even(text[hit.start : hit.end]))
+        usual = _severity(rule, review, setting)
+        spans = {}  # (where, severity) → words
+        for sheet, met in sheets:
+            for where, severity, words in _on_sheet(rule, sheet, met, usual, rules, treatments, staff):
+                place = "form" if sheet is not own else where if isinstance(where, str) else _where(where, start, end)
+                spans.setdefault((place, severity), []).append(words)
         if met_in_quote is not None:
+            severity = _weighed(rule, usual, sheets[0][1])
             for hit in matched(rule, quote, rules, treatments, staff, met_in_quote):
                 spans.setdefault(("passage", severity), []).append(even(quote[hit.start : hit.end]))
-        judged = rule.opinions
-        for row in opinions if judged else ():
-            if (
-                row.get("theme") == judged["theme"]
-                and row.get("sentiment") in judged["sentiments"]
-                and judged.get("treatment") in (None, row.get("treatment"))
-            ):
-                key = (_where((row["start"], row["end"]), start, end), judged.get("severity", severity))
-                spans.setdefault(key, []).append(_said(row))
-        for row in escalations:
-            if row.get("reason") in rule.escalations:
-                key = (_where((row["start"], row["end"]), start, end), "block")
-                spans.setdefault(key, []).append(even(row.get("evidence") or ""))
-        for reason in review.get("escalate") or ():
-            if reason in rule.escalations and not any(row.get("reason") == reason for row in escalations):
-                spans.setdefault(("review", "block"), []).append(reason.replace("_", " "))
         seen = set()
         for (where, level), words in sorted(spans.items(), key=lambda item: (SEVERITIES.index(item[0][1]), item[0][0])):
             fresh = tuple(word for word in dict.fromkeys(words) if word not in seen)
@@ -236,6 +239,34 @@ def _word_flags(quote, review, text, opinions, escalations, setting, start, end,
     return found
 
 
+def _on_sheet(rule: Rule, sheet: Answer, met, usual: str, rules: Rules, treatments, staff):
+    """What fires a rule in one text: (span or "review", severity, words), by words, by the model and by the safety screen."""
+    text = sheet.review.get("text") or ""
+    for hit in matched(rule, text, rules, treatments, staff, met):
+        yield hit, _weighed(rule, usual, met), even(text[hit.start : hit.end])
+    judged = rule.opinions
+    for row in sheet.opinions if judged else ():
+        if (
+            row.get("theme") == judged["theme"]
+            and row.get("sentiment") in judged["sentiments"]
+            and judged.get("treatment") in (None, row.get("treatment"))
+        ):
+            yield (row["start"], row["end"]), judged.get("severity", usual), _said(row)
+    for row in sheet.escalations:
+        if row.get("reason") in rule.escalations:
+            yield (row["start"], row["end"]), "block", even(row.get("evidence") or "")
+    for reason in sheet.review.get("escalate") or ():
+        if reason in rule.escalations and not any(row.get("reason") == reason for row in sheet.escalations):
+            yield "review", "block", reason.replace("_", " ")
+
+
+def _weighed(rule: Rule, usual: str, met: Mapping) -> str:
+    """The severity of a rule in a text whose words make it worse or milder."""
+    if ("blocks", rule.name) in met:
+        return "block"
+    return "review" if ("reviews", rule.name) in met else usual
+
+
 def _where(span, start: int, end: int) -> str:
     return "passage" if span[0] < end and start < span[1] else "review"
 
@@ -244,7 +275,7 @@ def _said(row) -> str:
     return even(row.get("evidence") or f"{row['theme'].replace('_', ' ')}: {row['sentiment']}, as a person found")
 
 
-def _text_flags(quote, text, review, start, end, rules):
+def _text_flags(quote, text, review, form, start, end, rules):
     """16 CFR 255.1(b): the exact words, nothing left out that turns them, and in the writer's own language."""
     marks = review.get("flags") or ()
     if even(text[start:end]) != even(quote) or not quote.strip():
@@ -274,6 +305,14 @@ def _text_flags(quote, text, review, start, end, rules):
             (_short(question),),
             "Answers a survey's question: without it the words may mean something else.",
         )
+    for one in form:
+        if rule.turns.match(one.review.get("text") or ""):
+            yield (
+                "TRUNCATION",
+                "review",
+                (_short(one.review["text"]),),
+                "Leaves out another answer of the form, which turns or limits it.",
+            )
     if any("translated" in mark for mark in marks):
         yield "TRANSLATED", None, (), None
     language = review.get("language")
@@ -286,8 +325,8 @@ def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:77].rsplit(" ", 1)[0] + " […]"
 
 
-def _rest_flags(review, opinions, start, end):
-    """16 CFR 255.1(b): not out of context. What the whole review says against the passage."""
+def _rest_flags(review, opinions, form, start, end):
+    """16 CFR 255.1(b): not out of context. What the whole review, with all answers of its form, says against the passage."""
     rating, overall = review.get("rating"), review.get("overall")
     name = "REST_CONTRADICTS"
     if rating is not None and rating <= 3:
@@ -303,11 +342,16 @@ def _rest_flags(review, opinions, start, end):
         for row in opinions
         if row["sentiment"] == "positive" and _where((row["start"], row["end"]), start, end) == "passage"
     }
-    fine = {row["theme"] for row in opinions if row["sentiment"] == "positive" and row.get("treatment") is None}
+    elsewhere = [row for one in form for row in one.opinions]
+    fine = {
+        row["theme"]
+        for row in (*opinions, *elsewhere)
+        if row["sentiment"] == "positive" and row.get("treatment") is None
+    }
+    elsewhere += [row for row in opinions if _where((row["start"], row["end"]), start, end) == "review"]
     against = [
-        row for row in opinions
+        row for row in elsewhere
         if row["sentiment"] in ("negative", "mixed")
-        and _where((row["start"], row["end"]), start, end) == "review"
         and (row.get("treatment") is None or row["theme"] not in fine)  # "elsewhere it failed" is no word against this clinic
     ]  # fmt: skip
     themes = {row["theme"] for row in against}
@@ -318,6 +362,31 @@ def _rest_flags(review, opinions, start, end):
         yield name, "block", words, "Elsewhere the review finds fault with several things."
     elif themes:
         yield name, "review", words, "Elsewhere the review finds fault with something else."
+    elif blame := [one.review["text"] for one in form if one.review.get("overall") in ("negative", "mixed")]:
+        yield name, "review", tuple(map(_short, blame)), "Another answer of the form is no praise."
+
+
+def _shift_flags(review, opinions, start, end, shifts):
+    """16 CFR 255.1: what an endorsement praises must still be so. Praise older than a lasting shift for the worse may not be."""
+    for shift in shifts:
+        if shift["state"] != "concern" or shift["location"] != review.get("location"):
+            continue
+        praise = [
+            row
+            for row in opinions
+            if row["theme"] == shift["theme"]
+            and row["sentiment"] != "negative"
+            and _where((row["start"], row["end"]), start, end) == "passage"
+        ]
+        # of the months in which the shift may have begun the last one: before it the praise may be of the better days
+        if praise and (review.get("date") or "")[:7] < shift["between"][1]:
+            words = tuple(dict.fromkeys(map(_said, praise)))
+            yield (
+                "CHANGED_SINCE",
+                None,
+                words,
+                f"{shift['title']} ({shift['figures']}): what is praised may no longer be so.",
+            )
 
 
 def _age_flags(review, on, setting):
@@ -336,4 +405,8 @@ def _records(rows) -> list[dict]:
         return []
     if isinstance(rows, pd.DataFrame):
         rows = rows.to_dict("records")
-    return [{key: plain(value) for key, value in row.items()} for row in rows]
+    return [_plain(row) for row in rows]
+
+
+def _plain(row: Mapping) -> dict:
+    return {key: plain(value) for key, value in row.items()}

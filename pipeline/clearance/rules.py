@@ -66,6 +66,10 @@ class Rule(NamedTuple):
     names: NameLists | None
     opening: re.Pattern | None  # TRUNCATION: how a sentence opens that belongs to the one before
     hedges: Terms
+    beginnings: (
+        Terms  # TRUNCATION: a doubt or a bad start, without which the next sentence promises more than was meant
+    )
+    turns: re.Pattern | None  # TRUNCATION: how an answer opens that turns or limits another answer of the form
     answers: re.Pattern | None
     misses: tuple
     hits: tuple
@@ -87,12 +91,19 @@ class Rules(NamedTuple):
 # The rules that the code applies to the record; the file must hold their reasons and severities.
 RECORD_RULES = (
     *("CONSENT_MISSING", "CONSENT_INVALID", "TRANSLATED", "LANGUAGE", "TEXT_EDITED", "TRUNCATION"),
-    *("REST_CONTRADICTS", "STALE", "PLATFORM_TERMS", "SELECTION"),
+    *("REST_CONTRADICTS", "CHANGED_SINCE", "STALE", "PLATFORM_TERMS", "SELECTION"),
 )
+NEEDED_WORDS = {
+    "depression": "`alone` needs it",
+    "praise": "a passage without praise is no quote",
+    "thin": "what says nothing of its own comes last",
+    "filler": "a contrary view on the same matter is told by the other words",
+}
 LISTS = ("finder", "spared", "alone", "blocks", "reviews")  # of a rule, looked for in every text that is judged
 KEYS = {
     *("severity", "strict", "states", "reason", "source", "checks", "terms", "unless", "alone", "not_after", "needs"),
     *("blocks", "reviews", "opinions", "escalations", "capitals", "first_names", "also_words", "hedges", "answers"),
+    *("beginnings", "turns"),
     *("misses", "hits", "outcome", "ordinary", "does"),
 }
 
@@ -128,8 +139,7 @@ def _parsed(text: str, name: str, checked: bool = True) -> Rules:
             faults.append(f"[rule.{key}] is missing: the code applies it")
         elif rules[key].checks != "record":
             faults.append(f'[rule.{key}] needs checks = "record"')
-    if "depression" not in words:
-        faults.append("[words.depression] is missing: `alone` needs it")
+    faults += [f"[words.{key}] is missing: {why}" for key, why in NEEDED_WORDS.items() if key not in words]
     if faults:
         raise ClearanceError("\n".join(f"{name}: {fault}" for fault in faults))
     lists = {("words", key): terms for key, terms in words.items()}
@@ -145,6 +155,8 @@ TERMS = (
     "blocks",
     "reviews",
     "hedges",
+    "beginnings",
+    "turns",
     "answers",
     "does",
 )  # keys that hold terms
@@ -252,6 +264,8 @@ def _rule(name: str, entry: Mapping, cited: Mapping, words: Mapping, faults: lis
         names=names,
         opening=_opening(entry.get("terms", ())) if name == "TRUNCATION" else None,
         hedges=Terms(entry.get("hedges", ())),
+        beginnings=Terms(entry.get("beginnings", ())),
+        turns=_opening(entry.get("turns", ["re:(?!)"])),
         answers=_opening(entry.get("answers", ())),
         misses=tuple(entry.get("misses", ())),
         hits=tuple(entry.get("hits", ())),

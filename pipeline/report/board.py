@@ -10,6 +10,7 @@ import json
 import os
 import re
 import unicodedata
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from pipeline.wording import SOURCE_NAMES, TREATMENT_NAMES, plural, shown
 COLUMNS = [
     *("review_id", "quote", "theme", "treatment", "sentiment", "status", "reasons", "location", "source", "date"),
     *(
+        "awaits_authorization",
         "attribution",
         "typical_results",
         "share",
@@ -37,29 +39,38 @@ COLUMNS = [
     ),
 ]
 REVIEWED = ["reviewed_by", "reviewed_on"]  # filled in on the page, for the export alone: nothing is kept
-# What a card says of itself: the status, and apart those that need review because nobody has asked the patient yet.
-STATES = {
+# What the filter offers: the three statuses, and of those that need review with and without an authorization apart.
+CHOICES = {
     "cleared": "cleared",
-    "needs review": "needs review",
-    "awaiting": "awaits authorization",
+    "needs review": "needs review (all)",
+    "signed": "– authorization on file",
+    "awaiting": "– awaits authorization",
     "blocked": "blocked",
 }
 SHAPES = {"cleared": "✓", "needs review": "?", "awaiting": "…", "blocked": "✕"}
 
 
+PLACES = {
+    "passage": "in the quote",
+    "review": "elsewhere in the review",
+    "form": "in another answer of the form",
+    "record": "in the record",
+}
+
+
 def write_board(
     candidates: pd.DataFrame, annotations: tables.Annotations, folder: str | Path, *,
-    withdrawn: pd.DataFrame | None = None, rules: clearance.Rules | None = None,
+    withdrawn: pd.DataFrame | None = None, unquoted: pd.DataFrame | None = None, rules: clearance.Rules | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write testimonials.html and testimonials.csv into `folder` (files 0600); give their paths.
 
-    candidates: what testimonials.candidates gave. withdrawn: what testimonials.withdrawn gave, listed above the cards.
+    candidates: what testimonials.candidates gave. withdrawn, unquoted: what those of testimonials gave, listed above the cards.
     """
     rules = rules or clearance.load_rules()
     rows = _rows(candidates)
     written = []
     for name, content in (
-        ("testimonials.html", page(rows, annotations, withdrawn, rules)),
+        ("testimonials.html", page(rows, annotations, withdrawn, unquoted, rules)),
         ("testimonials.csv", table(rows)),
     ):
         path = Path(folder) / name
@@ -84,25 +95,29 @@ def table(rows: list[dict]) -> str:
 
 def safe(value) -> str:
     """A cell as text; one that a spreadsheet would run gets an apostrophe before it."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
     return "'" + text if re.match(r"\s*[=+\-@]|[\t\r]", text) else text
 
 
 def page(
-    rows: list[dict], annotations: tables.Annotations, withdrawn: pd.DataFrame | None, rules: clearance.Rules
+    rows: list[dict],
+    annotations: tables.Annotations,
+    withdrawn: pd.DataFrame | None,
+    unquoted: pd.DataFrame | None,
+    rules: clearance.Rules,
 ) -> str:
     """The board as HTML. Everything that patients wrote is escaped by the template."""
-    wanted = {row["review_id"] for row in rows}
+    forms = {row["review_id"]: row["form"] or [row["review_id"]] for row in rows}
+    wanted = {one for form in forms.values() for one in form}
     reviews, said = (frame[frame["review_id"].isin(wanted)] for frame in (annotations.reviews, annotations.opinions))
     texts = {row["review_id"]: row for row in _rows(reviews)}
     opinions = {}
     for row in _rows(said):
         opinions.setdefault(row["review_id"], []).append(row)
     cards = [
-        _card(number, row, texts[row["review_id"]], opinions.get(row["review_id"], ()))
+        _card(number, row, [(texts[one], opinions.get(one, ())) for one in forms[row["review_id"]]])
         for number, row in enumerate(rows, start=1)
     ]  # fmt: skip
-    counts = {state: sum(card["state"] == state for card in cards) for state in STATES}
     months = sorted({card["month"] for card in cards if card["month"]})
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report", "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
@@ -110,9 +125,7 @@ def page(
     )  # fmt: skip
     return environment.get_template("board.html").render(
         cards=cards,
-        heading=_heading(counts),
-        states=STATES,
-        shapes=SHAPES,
+        heading=_heading(cards),
         period=_period(months),
         choices={
             "treatment": [
@@ -123,27 +136,28 @@ def page(
             + [(key, _theme(key)) for key in sorted({card["theme"] for card in cards} - set(tables.THEMES))],
             "location": [(key, key) for key in sorted({card["location"] for card in cards if card["location"]})],
             "month": [(key, _month(key)) for key in reversed(months)],
-            "status": list(STATES.items()),
+            "status": list(CHOICES.items()),
         },
         withdrawn=[] if withdrawn is None else withdrawn.to_dict("records"),
+        unquoted=[] if unquoted is None else unquoted.to_dict("records"),
         plural=plural,
         selection=rules.rules["SELECTION"],
         typical=next(
             (card["typical_results"] for card in cards if card["typical_results"]), rules.setting.typical_results
         ),
-        export=[{key: card[key] for key in _carried(card)} for card in cards if card["state"] != "blocked"],
+        export=[{key: card[key] for key in _carried(card)} for card in cards if card["status"] != "blocked"],
         columns=[*COLUMNS, *REVIEWED],
     )
 
 
-def _heading(counts: dict) -> str:
-    said = [
-        f"{counts['cleared']} cleared",
-        plural(counts["needs review"], "needs review", "need review"),
-        plural(counts["awaiting"], "awaits the patient's authorization", "await the patient's authorization"),
-        f"{counts['blocked']} blocked",
-    ]
-    return plural(sum(counts.values()), "candidate quote") + ": " + ", ".join(said)
+def _heading(cards: list[dict]) -> str:
+    """ "120 candidate quotes: 1 cleared, 89 need review (84 of them await …), 30 blocked": the statuses, as in the CSV."""
+    counts = Counter(card["status"] for card in cards)
+    asked = plural(counts["needs review"], "needs review", "need review")
+    if awaiting := sum(card["awaits_authorization"] for card in cards):
+        asked += f" ({awaiting} of them await{'s' * (awaiting == 1)} the patient's authorization)"
+    said = (f"{counts['cleared']} cleared", asked, f"{counts['blocked']} blocked")
+    return plural(len(cards), "candidate quote") + ": " + ", ".join(said)
 
 
 def _carried(card: dict) -> tuple:
@@ -151,26 +165,25 @@ def _carried(card: dict) -> tuple:
     return ("number", "quote", "authorized", *(("file", "service", *COLUMNS) if card["authorized"] else ()))
 
 
-def _card(number: int, row: dict, review: dict, opinions) -> dict:
+def _card(number: int, row: dict, form: list[tuple[dict, list]]) -> dict:
+    """What a card shows. form: every answer of the form the quote is from, with what is said in it; for most one review."""
+    [(review, opinions)] = [one for one in form if one[0]["review_id"] == row["review_id"]]
     flags = json.loads(row["flags"] or "[]")
     start, end = row["start"], row["end"]
     for flag in flags:
         flag["words"] = [shown(word) for word in flag["words"]]
-        flag["place"] = {"passage": "in the quote", "review": "elsewhere in the review", "record": "in the record"}[
-            flag["where"]
-        ]
+        flag["place"] = PLACES[flag["where"]]
         flag["weight"] = {"block": "blocks", "review": "needs a person", "note": "to know"}[flag["severity"]]
     inside = [opinion for opinion in opinions if opinion["start"] < end and start < opinion["end"]]
     authorized = row["scope"] is not None
-    state = "awaiting" if row["status"] == "needs review" and not authorized else row["status"]
     month = (row["date"] or "")[:7] if row["date_precision"] in (None, "day", "month") else ""
     return {
         **row,
         "number": number,
         "flags": flags,
         "authorized": authorized,
-        "state": state,
-        "slug": state.replace(" ", "-"),
+        "shape": SHAPES["awaiting" if row["awaits_authorization"] else row["status"]],
+        "slug": "awaiting" if row["awaits_authorization"] else row["status"].replace(" ", "-"),
         "file": "-".join(filter(None, (_slug(row["theme"]), _slug(row["location"]), str(number)))),
         "theme_name": _theme(row["theme"]),
         "treatments": sorted({*(review["treatments"] or ()), *([row["treatment"]] if row["treatment"] else ())}),
@@ -179,10 +192,15 @@ def _card(number: int, row: dict, review: dict, opinions) -> dict:
         "month": month,
         "when": _month(month),
         "pieces": pieces(review["text"], inside, start, end),
-        "context": pieces(review["text"], opinions, 0, len(review["text"]), quote=(start, end)),
+        "answers": [
+            {
+                "question": shown(one["question"] or ""),
+                "pieces": pieces(one["text"], said, 0, len(one["text"]), quote=(start, end) if one is review else None),
+            }
+            for one, said in form
+        ],
         "contrary": shown(row["contrary"] or ""),
         "contrary_question": shown(row["contrary_question"] or ""),
-        "question": shown(review["question"] or ""),
         "rating": review["rating"],
     }
 

@@ -17,7 +17,10 @@
     copy.querySelectorAll(".unseen").forEach((label) => label.remove());
     return copy.textContent;
   };
-  const haystack = new Map(cards.map((card) => [card, fold(words(card.querySelector(".context .words")))]));
+  const haystack = new Map(cards.map((card) => [card, fold([...card.querySelectorAll(".context .words")].map(words).join(" "))]));
+  const status = (card, wanted) => wanted === "signed" || wanted === "awaiting"
+    ? card.dataset.status === "needs review" && card.dataset.awaits === (wanted === "awaiting" ? "yes" : "no")
+    : card.dataset.status === wanted;
   const say = (text) => { said.textContent = text; };
 
   function chosen() {
@@ -30,7 +33,7 @@
     let shown = 0;
     for (const card of cards) {
       const fits = filters.every((key) => !wanted[key] ||
-        (key === "treatment" ? card.dataset.treatment.split(" ").includes(wanted[key]) : card.dataset[key] === wanted[key]))
+        (key === "status" ? status(card, wanted[key]) : key === "treatment" ? card.dataset.treatment.split(" ").includes(wanted[key]) : card.dataset[key] === wanted[key]))
         && sought.every((word) => haystack.get(card).includes(word));
       card.hidden = !fits;
       shown += fits;
@@ -112,7 +115,7 @@
   }
 
   function cell(value) {
-    let text = value === null || value === undefined ? "" : String(value);
+    let text = value === null || value === undefined ? "" : typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
     if (/^\s*[=+\-@]|^[\t\r]/.test(text)) text = "'" + text;
     return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
   }
