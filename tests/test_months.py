@@ -1,5 +1,7 @@
 """The sample's month: the story planted in it is found, and docs/ show a reader what the program shows."""
 
+import csv
+import html
 import json
 import re
 from pathlib import Path
@@ -81,3 +83,28 @@ def test_what_is_left_when_the_month_is_over(sample):
     assert [row["review_id"] for row in earlier] == ["ye-71101"]
     (finding,) = [one for one in check(out, MONTH, None).findings if one.what == "escalations"]
     assert finding.says.startswith(f"{told['escalations']['open']['this month'] + 1} open")
+
+
+def test_the_marketers_month_says_what_the_sample_shows(sample):
+    """Figures and quotes of docs/marketing-month.md are the board's, and the quote that step 6 asks for waits for its patient alone."""
+    _, out, _ = sample
+    with open(out / "report" / "testimonials.csv", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    board = html.unescape((out / "report" / "testimonials.html").read_text(encoding="utf-8"))
+    (heading,) = re.findall(r"<h1[^>]*>([^<]*)", board)
+    (cleared,) = [row for row in rows if row["status"] == "cleared"]
+    blocked = sum(row["status"] == "blocked" for row in rows)
+    shown = [
+        f"*{heading.strip()}*",
+        f"*{re.search(r'Take down: [^<:]*hold', board).group()}*",
+        f"*{re.search(r'[0-9]+ signed reviews have no passage to quote', board).group()}*",
+        f"*You see* 1 of {len(rows)}: “{cleared['quote']}”",
+        f"({cleared['share']})",
+        f"*You see* {blocked}, greyed",
+        f"`{cleared['theme']}-los-angeles-1-1080x1080.png`",
+    ]
+    assert not missing("marketing-month.md", shown)
+    text = (PROJECT / "docs" / "marketing-month.md").read_text(encoding="utf-8")
+    (asked,) = [row for row in rows if f"\n    {row['review_id']},text," in text]
+    assert (asked["theme"], asked["location"], asked["reasons"]) == ("scheduling", "Santa Monica", "CONSENT_MISSING")
+    assert f"“{asked['quote']}”" in text
