@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def handed_over(parts: Iterable[pa.Table], folder: Path) -> list[int]:
     sizes: list[int] = []
     files = 0
     parts = iter(parts)
-    while some := [part for part, _ in zip(parts, range(PARTS_PER_TASK), strict=False)]:
+    while some := list(islice(parts, PARTS_PER_TASK)):
         first = sum(sizes)
         sizes += map(len, some)
         whole = pa.concat_tables(some).combine_chunks()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_atomic import digest
 
@@ -205,10 +206,21 @@ def test_parts_come_back_as_they_were():
         assert [len(part.reviews) for part in parts] == [0, 2, 0, 3, 1]
 
 
+def test_every_part_is_handed_over(tmp_path, monkeypatch):
+    """In files of so many parts, each row with its number; a part without rows keeps its place, a file without is not written."""
+    monkeypatch.setattr(spark, "PARTS_PER_TASK", 2)
+    sizes = [3, 0, 2, 1, 0, 0, 4]
+    parts = [pa.table({"text": [f"{part}.{row}" for row in range(size)]}) for part, size in enumerate(sizes)]
+    assert spark.handed_over(iter(parts), tmp_path / "reviews") == sizes
+    files = [pq.read_table(path) for path in sorted((tmp_path / "reviews").iterdir())]
+    assert [len(file) for file in files] == [3, 3, 4]
+    whole = pa.concat_tables(files)
+    assert whole["number"].to_pylist() == list(range(10))
+    assert whole["text"].to_pylist() == pa.concat_tables(parts)["text"].to_pylist()
+
+
 def test_a_review_lost_or_doubled_on_the_way_is_told(tmp_path):
     """A hole or a number twice in what the workers left ends the run."""
-    import pyarrow.parquet as pq
-
     wire = spark.wired(some("abc", "b"), pa.chunked_array([np.arange(3)]))
     for wrong in ([0, 2], [0, 1, 1, 2], [1, 2]):
         pq.write_table(wire.take(wrong), tmp_path / "part-0.parquet")
