@@ -326,6 +326,7 @@ def annotate(
         yield in_order(ids, [part, *known])
         done += len(ids)
         progress("annotate", done, reviews)
+    assert done == reviews, "every review comes back"
 
 
 def in_order(ids: pa.Array, parts: Sequence[tables.Annotations]) -> tables.Annotations:

@@ -126,12 +126,11 @@ def test_a_killed_worker_loses_nothing(scene):
     killed = []
     while len(killed) < 2 and done.poll() is None:
         wanted = EXECUTOR if killed else WORKER
-        parents = descendants(done.pid)
-        victims = [pid for pid, line in parents.items() if wanted in line]
+        victims = [pid for pid, line in descendants(done.pid).items() if wanted in line]
         if killed and not list(storage.glob("*/*/read/_temporary/0/task_*")):
             victims = []
-        elif not killed:  # the daemon begets the workers: the last of them is one
-            victims = victims if len(victims) > 1 else []
+        elif not killed:  # a daemon that begets the workers
+            victims = [worker for daemon in victims for worker in descendants(daemon)]
         if victims:
             os.kill(max(victims), signal.SIGKILL)
             killed.append(wanted)
@@ -183,6 +182,14 @@ def test_no_pyspark_is_told(scene, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_master_is_for_spark_alone(scene, tmp_path):
+    """--master without --engine spark is a slip, and told as one."""
+    _, file = scene
+    done = reviews("run", file, "--out", tmp_path / "out", "--master", "local[1]")
+    assert "are for --engine spark" in done.communicate(timeout=600)[1]
+    assert done.returncode == 2
+
+
 def some(ids, mentioned):
     """Annotations of some reviews, with a mention for each that is named."""
     found = {name: schema.empty_table() for name, schema in tables.SCHEMAS.items()}
@@ -210,7 +217,8 @@ def test_every_part_is_handed_over(tmp_path, monkeypatch):
     """In files of so many parts, each row with its number; a part without rows keeps its place, a file without is not written."""
     monkeypatch.setattr(spark, "PARTS_PER_TASK", 2)
     sizes = [3, 0, 2, 1, 0, 0, 4]
-    parts = [pa.table({"text": [f"{part}.{row}" for row in range(size)]}) for part, size in enumerate(sizes)]
+    schema = pa.schema([("text", pa.string())])
+    parts = [pa.table({"text": [f"{part}.{row}" for row in range(size)]}, schema) for part, size in enumerate(sizes)]
     assert spark.handed_over(iter(parts), tmp_path / "reviews") == sizes
     files = [pq.read_table(path) for path in sorted((tmp_path / "reviews").iterdir())]
     assert [len(file) for file in files] == [3, 3, 4]
