@@ -6,12 +6,13 @@ BIN    := $(VENV)/bin
 MONTH  ?=
 MODEL  ?= default
 EXAMPLES ?= 2000
+comma  := ,
 monthly = $(if $(MONTH),--month $(MONTH))
 consent = $(if $(wildcard data/consents.csv),--consents data/consents.csv)
 roster  = $(if $(wildcard data/staff.csv),--staff data/staff.csv)
 
 .DEFAULT_GOAL := help
-.PHONY: help install test-tools train-tools run report testimonials correct check test soak fuzz robustness audit lint train card evaluate peers bench corpus docs pictures false-alarms clean
+.PHONY: help install test-tools train-tools run report testimonials correct check test soak fuzz robustness audit lint train card evaluate peers bench spark-cost corpus docs pictures false-alarms clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -23,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test-tools: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test$(if $(CI),$(comma)spark)]'
 	@touch $@
 
 $(VENV)/.train-tools: $(VENV)/.installed
@@ -94,6 +95,9 @@ peers: $(VENV)/.bench-tools  ## accuracy and speed beside VADER, TextBlob and ot
 
 bench: $(VENV)/.bench-tools  ## what a whole run takes, stage by stage: docs/bench.md
 	$(BIN)/python tools/bench.py
+
+spark-cost: install  ## what 100 million reviews would cost on Spark, reckoned from what they cost here: docs/spark-cost.md
+	$(BIN)/python tools/spark_cost.py
 
 docs: install  ## docs/exports.md, the table of exports
 	$(BIN)/python tools/exports_table.py

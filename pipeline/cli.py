@@ -205,9 +205,22 @@ def outcome_printed(outcome, out: Path) -> None:
 @changes_option
 @closed_option
 @click.option("--workers", type=click.IntRange(1, 64), default=None, help="Processes; else one per core, two at most.")
+@click.option(
+    "--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True, help="Who reads the reviews."
+)
+@click.option(
+    "--master", metavar="URL", help="Of Spark: spark://host:7077, yarn, local[2] …; else what spark-submit says."
+)
+@click.option(
+    "--storage",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder that all of Spark's workers see; else beside --out.",
+)
 @quiet_option
-def run(inputs, out, month, model_name, taxonomy, workers, quiet, **beside):
+def run(inputs, out, month, model_name, taxonomy, workers, engine, master, storage, quiet, **beside):
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
+    if engine != "spark" and (master or storage):
+        raise click.UsageError("--master and --storage are for --engine spark")
     from pipeline.run import Settings
     from pipeline.run import run as run_all
 
@@ -218,6 +231,9 @@ def run(inputs, out, month, model_name, taxonomy, workers, quiet, **beside):
         taxonomy,
         month=month,
         workers=workers or min(2, os.cpu_count() or 1),
+        engine=engine,
+        master=master,
+        storage=storage,
         **beside,
     )
     with faults_told(), progress_shown(quiet) as tell:

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -86,6 +87,9 @@ class Settings(NamedTuple):
     corrections: Path | None = None
     changes: Path | None = None
     closed: Path | None = None
+    engine: str = "local"  # or "spark", then at:
+    master: str | None = None  # None: the Spark that the surroundings give
+    storage: Path | None = None  # a folder that all of Spark's workers see; None: the run's own
 
 
 class Kept(NamedTuple):
@@ -273,6 +277,20 @@ def _work(part: pa.Table) -> tables.Annotations:
     return tables.Annotations(*map(tables.arrow, found, tables.SCHEMAS.values()))
 
 
+def _work_far(part: pa.Table, folder: Path, model: str, taxonomy_file: str | None, made: Mapping) -> tables.Annotations:
+    """_work in a worker of Spark, with the model and the taxonomy that lie in a folder. `made`: see carry.made_by; a worker
+    with another program would read otherwise."""
+    if _worker.get("of") != folder:
+        _start_worker(folder / model, folder / taxonomy_file if taxonomy_file else None)
+        here = carry.made_by(_worker["model"], _worker["taxonomy"])
+        if unlike := [name for name in made if made[name] != here.get(name)]:
+            raise WorkerError(
+                f"it has other than the driver: {', '.join(unlike)}; install there what is installed here"
+            )
+        _worker["of"] = folder
+    return _work(part)
+
+
 def annotate(
     ingested: Ingested,
     settings: Settings,
@@ -308,6 +326,7 @@ def annotate(
         yield in_order(ids, [part, *known])
         done += len(ids)
         progress("annotate", done, reviews)
+    assert done == reviews, "every review comes back"
 
 
 def in_order(ids: pa.Array, parts: Sequence[tables.Annotations]) -> tables.Annotations:
@@ -324,7 +343,7 @@ def read_first(ingested: Ingested, ids: Collection[str], settings: Settings) -> 
     """What the program reads of some reviews. Read alone they read the same as among all."""
     numbers = np.flatnonzero(pc.is_in(ingested.across["review_id"], pa.array(ids, pa.string())).to_numpy())
     parts = [ingested.some(numbers[at : at + ROWS_PER_BATCH]) for at in range(0, len(numbers), ROWS_PER_BATCH)]
-    found = list(_each(parts, settings._replace(workers=1))) if parts else []
+    found = list(_each(parts, settings._replace(workers=1, engine="local"))) if parts else []
     empty = tables.Annotations(*(schema.empty_table() for schema in tables.SCHEMAS.values()))
     return tables.Annotations(
         *(tables.pandas(pa.concat_tables(several)) for several in zip(empty, *found, strict=True))
@@ -332,8 +351,18 @@ def read_first(ingested: Ingested, ids: Collection[str], settings: Settings) -> 
 
 
 def _each(parts: Iterable[pa.Table], settings: Settings) -> Iterator[tables.Annotations]:
-    """The seam between one process and many: `annotate_batch` on every part, results in the order of the parts, of which few
-    are held at once."""
+    """The seam between one process, many, and a cluster: `annotate_batch` on every part, results in the order of the parts,
+    of which few are held at once."""
+    if settings.engine == "spark":
+        from pipeline import spark
+
+        made = carry.made_by(Model(settings.model), taxonomy.load(settings.taxonomy))
+        given = [path for path in (settings.model, settings.taxonomy) if path]
+        names = {"model": settings.model.name, "taxonomy_file": settings.taxonomy and settings.taxonomy.name}
+        work = partial(_work_far, **names, made=made)
+        storage = settings.storage or settings.out.resolve().parent
+        yield from spark.each(parts, work, given, out=settings.out, storage=storage, master=settings.master)
+        return
     if settings.workers <= 1:
         _start_worker(settings.model, settings.taxonomy)
         yield from map(_work, parts)
@@ -685,8 +714,10 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
         right = corrections.apply(as_read, kept.corrections)
         right = tables.Annotations(*map(tables.arrow, right, tables.SCHEMAS.values()))
-        earlier = carry.earlier(settings.out, made)
-        store.write_parts(folder, annotate(ingested, settings, progress, right, earlier))
+        # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
+        earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
+        here = settings._replace(storage=settings.storage or folder)
+        store.write_parts(folder, annotate(ingested, here, progress, right, earlier))
         store.write_as_read(folder, as_read)
         staged.unlink()
         annotations = store.read_tables(folder, settings.out)
