@@ -29,6 +29,7 @@ BOUNDED: dict[str, str] = {
     "pipeline.read.page.PHONE": "asked of lines of at most 60 characters",
     "pipeline.read.plan.OTHER": "asked of the first 1,000 letters of a heading",
     "pipeline.read.ratings.LABELLED": "asked of ratings of at most 200 characters",
+    "pipeline.terms.PIECE": "asked of the terms of data files, never of what a patient wrote",
     "pipeline.segment.TURN": "its slow text, blank lines in a row, stands between sentences; tests/test_segment.py times clauses",
     "read/rows.py:_is_total": "asked of cells of at most 60 characters",
 }
@@ -195,6 +196,9 @@ def slow_ones(patterns: dict[str, re.Pattern], most: int, way=alone) -> tuple[di
                     slow[where] = f"slow at 30 letters: {what}"
                     break
                 taken = seconds(look, grown(pump, LONG))
+                if taken >= GIVEN_UP:  # the shorter text may have been given up as well, and tells nothing then
+                    slow[where] = f"over {taken:.2f} s: {what}"
+                    break
                 if taken > AT_ONCE:
                     least = max(0.001, min(seconds(look, grown(pump, SHORT)) for _ in range(3)))
                     taken = min(taken, seconds(look, grown(pump, LONG)))
