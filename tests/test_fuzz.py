@@ -31,7 +31,7 @@ from pipeline.tables import SENTIMENTS, THEMES, TYPED, frame
 MODELS = Path(__file__).resolve().parent.parent / "models"
 FUZZ = int(os.environ.get("FUZZ", "0"))
 settled = settings(
-    max_examples=FUZZ or 25,
+    max_examples=FUZZ or 10,
     deadline=None,
     derandomize=not FUZZ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
