@@ -51,6 +51,11 @@ cells = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _told(tried):
+    tried(settled.max_examples, "examples of each kind")
+
+
 @pytest.fixture(scope="module")
 def fast():
     return Model(MODELS / "fast")
@@ -202,8 +207,3 @@ def test_any_settings(pieces):
     data = "\n".join(pieces).encode("utf-8", "replace")
     tried_on(load_mapping, "sources.toml", data)
     tried_on(taxonomy.load.__wrapped__, "taxonomy.toml", data)
-
-
-def test_how_many(tried):
-    """For docs/robustness.md."""
-    tried(settled.max_examples, "examples for each of 12 targets, and as many for those of test_read_properties.py")

@@ -222,7 +222,7 @@ def test_no_pattern_of_the_program_is_slow(tried):
     patterns = in_the_program()
     assert len(patterns) > 130
     assert set(BOUNDED) <= set(patterns), "an exception for a pattern that is gone"
-    slow, tries = slow_ones(patterns, 8)
+    slow, tries = slow_ones(patterns, 5)
     assert not slow, told(slow)
     tried(tries, f"texts against {len(patterns):,} patterns in the code")
 
