@@ -190,7 +190,7 @@ def full_disk(size: int):
     return Limit()
 
 
-@pytest.mark.parametrize("size", [0, 1_000, 6_000, 20_000])
+@pytest.mark.parametrize("size", [6_000, *(pytest.param(size, marks=pytest.mark.slow) for size in (0, 1_000, 20_000))])
 def test_a_disk_that_takes_no_more_leaves_the_old_output(done, size, tried):
     """Wherever it stops, in a Parquet file, in the page, in the workbook: exit 1, a line with the reason, the old bytes."""
     folder, before = done

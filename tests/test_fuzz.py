@@ -31,7 +31,7 @@ from pipeline.tables import SENTIMENTS, THEMES, TYPED, frame
 MODELS = Path(__file__).resolve().parent.parent / "models"
 FUZZ = int(os.environ.get("FUZZ", "0"))
 settled = settings(
-    max_examples=FUZZ or 25,
+    max_examples=FUZZ or 10,
     deadline=None,
     derandomize=not FUZZ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
@@ -49,6 +49,11 @@ cells = (
     st.sampled_from(["", "text", "date", "rating", "review_id", "what", "now", "2026-10-02", "5", "=1+1", "theme", "b"])
     | typed
 )
+
+
+@pytest.fixture(autouse=True)
+def _told(tried):
+    tried(settled.max_examples, "examples of each kind")
 
 
 @pytest.fixture(scope="module")
@@ -202,8 +207,3 @@ def test_any_settings(pieces):
     data = "\n".join(pieces).encode("utf-8", "replace")
     tried_on(load_mapping, "sources.toml", data)
     tried_on(taxonomy.load.__wrapped__, "taxonomy.toml", data)
-
-
-def test_how_many(tried):
-    """For docs/robustness.md."""
-    tried(settled.max_examples, "examples for each of 12 targets, and as many for those of test_read_properties.py")

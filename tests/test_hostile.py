@@ -283,7 +283,9 @@ def test_a_million_columns_are_refused(tmp_path):
     assert time.process_time() - start < 10
 
 
-@pytest.mark.parametrize("letter", ["x", " ", "\n", '"', "é", "a. "])
+@pytest.mark.parametrize(
+    "letter", ["x", *(pytest.param(one, marks=pytest.mark.slow) for one in (" ", "\n", '"', "é", "a. "))]
+)
 def test_a_review_of_ten_megabytes(tmp_path, letter):
     """Refused with its row, whatever it is made of; the review after it is read."""
     text = letter * (10_000_000 // len(letter)) + "."

@@ -29,6 +29,9 @@ BOUNDED: dict[str, str] = {
     "pipeline.read.page.PHONE": "asked of lines of at most 60 characters",
     "pipeline.read.plan.OTHER": "asked of the first 1,000 letters of a heading",
     "pipeline.read.ratings.LABELLED": "asked of ratings of at most 200 characters",
+    "pipeline.terms.PIECE": "asked of the terms of data files, never of what a patient wrote",
+    "pipeline.segment.WORD": "asked of the two words beside a mark; tests/test_segment.py times clauses on nothing but marks",
+    "read/plan.py:heading_field#2": "asked of headings of at most 1,000 letters",
     "pipeline.segment.TURN": "its slow text, blank lines in a row, stands between sentences; tests/test_segment.py times clauses",
     "read/rows.py:_is_total": "asked of cells of at most 60 characters",
 }
@@ -55,7 +58,8 @@ def in_the_program() -> dict[str, re.Pattern]:
                 and isinstance(next(iter(node.args), None), ast.Constant)
             ):
                 where = f"{path.relative_to(FOLDER)}:{function.name}"
-                add(f"{where}:{node.lineno}" if where in found else where, re.compile(node.args[0].value), found)
+                count = sum(name.split("#")[0] == where for name in found)
+                add(f"{where}#{count + 1}" if count else where, re.compile(node.args[0].value), found)
                 if node.func.attr in ("match", "fullmatch"):
                     HERE.add(where)
     return found
@@ -201,10 +205,13 @@ def slow_ones(patterns: dict[str, re.Pattern], most: int, way=alone) -> tuple[di
                     slow[where] = f"slow at 30 letters: {what}"
                     break
                 taken = seconds(look, grown(pump, LONG))
+                if taken >= GIVEN_UP:  # the shorter text may have been given up as well, and tells nothing then
+                    slow[where] = f"over {taken:.2f} s: {what}"
+                    break
                 if taken > AT_ONCE:
                     least = max(0.001, min(seconds(look, grown(pump, SHORT)) for _ in range(3)))
                     taken = min(taken, seconds(look, grown(pump, LONG)))
-                    if taken >= GIVEN_UP or (taken > AT_ONCE and taken > 8 * least):
+                    if taken > AT_ONCE and taken > 8 * least:
                         slow[where] = f"{taken:.2f} s, {taken / least:.0f} times as long: {what}"
                         break
     finally:
@@ -220,7 +227,8 @@ def test_no_pattern_of_the_program_is_slow(tried):
     """Every pattern in the code, against texts made from it, grows with the length of the text."""
     patterns = in_the_program()
     assert len(patterns) > 130
-    slow, tries = slow_ones(patterns, 8)
+    assert set(BOUNDED) <= set(patterns), "an exception for a pattern that is gone"
+    slow, tries = slow_ones(patterns, 5)
     assert not slow, told(slow)
     tried(tries, f"texts against {len(patterns):,} patterns in the code")
 

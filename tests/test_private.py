@@ -38,7 +38,12 @@ def reviews(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("stage", STAGES)
+BRIEFLY = ("read", "annotate", "report")  # the others in make soak
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param(one, marks=[] if one in BRIEFLY else pytest.mark.slow) for one in STAGES]
+)
 def test_an_error_in_any_stage_quotes_nobody(stage, tmp_path, written, monkeypatch):
     """A library's error with the review in its message: one line with the kind and the place, exit 1, nothing of the review, no output."""
     path = written(REVIEW)

@@ -33,7 +33,7 @@ def says(source: str) -> dict[str, tuple[str, bool]]:
     found = re.findall(
         r'((?:^@.*\n|^ {4}.*\n|^\)\n)*)^def (test_\w+)\([^)]*\):\n    """ ?(.+?)"""', source, re.MULTILINE
     )
-    return {name: (text, "pytest.mark.slow" in marks) for marks, name, text in found}
+    return {name: (text, "@pytest.mark.slow" in marks) for marks, name, text in found}
 
 
 def lines(report: Path) -> list[str]:

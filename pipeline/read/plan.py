@@ -152,6 +152,8 @@ def no_text(names) -> Unreadable:
 @lru_cache(maxsize=10_000)
 def heading_field(heading: str) -> tuple[str, int, bool] | None:
     """(field, how good, whether the whole heading fits) that a heading of a few words names; None for a question or an unknown one."""
+    if len(heading) > LONGEST:
+        return None
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\([^)]*\)|\[[^\]]*\]", " ", heading) or heading)
     words = _unaccented(re.sub(r"[^\w#&'’]+|_", " ", words).strip())
     if not words or heading.rstrip().endswith("?") or len(words.split()) > HEADING_WORDS:
