@@ -29,8 +29,6 @@ BOUNDED: dict[str, str] = {
     "pipeline.read.page.PHONE": "asked of lines of at most 60 characters",
     "pipeline.read.plan.OTHER": "asked of the first 1,000 letters of a heading",
     "pipeline.read.ratings.LABELLED": "asked of ratings of at most 200 characters",
-    "pipeline.terms.PIECE": "asked of the terms of data files, never of what a patient wrote",
-    "pipeline.segment.WORD": "asked of the two words beside a mark; tests/test_segment.py times clauses on nothing but marks",
     "read/plan.py:heading_field#2": "asked of headings of at most 1,000 letters",
     "pipeline.segment.TURN": "its slow text, blank lines in a row, stands between sentences; tests/test_segment.py times clauses",
     "read/rows.py:_is_total": "asked of cells of at most 60 characters",
