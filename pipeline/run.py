@@ -791,8 +791,14 @@ def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[
     The texts are those of the output, de-identified: nothing is kept beside, so that a review taken out of the raw files
     is out of the training with the next run.
     """
-    reviews = store.read_reviews(settings.out, tables.REVIEWS.names)
-    kept = kept_corrections(settings.corrections, store.read_manifest(settings.out)["told"]["names"])
+    reviews, told = store.of_one_run(
+        settings.out,
+        lambda: (
+            store.read_reviews(settings.out, tables.REVIEWS.names),
+            store.read_manifest(settings.out)["told"],
+        ),
+    )
+    kept = kept_corrections(settings.corrections, told["names"])
     standing, stale = corrections.standing(kept, reviews)
     return reviews, standing, vain_lines(settings.corrections, stale)
 
@@ -807,11 +813,26 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     """The corrections of a file (an edited workbook, or a table) into the file kept and into what an earlier run left.
 
     A row that is wrong raises InputError, with every such row, and changes nothing. A stale one (its review is gone, or
-    has another text) is told, and the others are taken.
+    has another text) is told, and the others are taken. Raises StoreError while another process writes to either.
     """
-    as_read = read_as_read(settings.out)
-    told = store.read_manifest(settings.out)["told"]
+    told = store.read_manifest(settings.out)["told"]  # where no run has ended there is nothing to hold
     path = settings.corrections or place_of("corrections", told)
+    if dry_run:
+        return store.of_one_run(settings.out, lambda: weighed(settings, file, path)[0])
+    with store.held(settings.out), store.held(path, "--corrections"):
+        found, merged, due = weighed(settings, file, path)
+        if due:
+            store.write_corrections(path, merged)
+            found = found._replace(outcome=rewrite(settings._replace(corrections=path), taken=file))
+        return found
+
+
+def weighed(settings: Settings, file: Path, path: Path) -> tuple[Correction, pd.DataFrame, bool]:
+    """What the corrections of `file` come to beside those kept in `path`: what would change, the corrections to keep (the
+    columns of CORRECTIONS), and whether there is anything to write."""
+    as_read = read_as_read(settings.out)
+    manifest = store.read_manifest(settings.out)
+    told = manifest["told"]
     offered = read_corrections(file, told["names"])
     if path.exists() and path.samefile(file):
         kept = offered[offered["text_hash"] != ""]
@@ -825,20 +846,16 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     offered.loc[by_hand, "text_hash"] = offered.loc[by_hand, "review_id"].map(texts)
     standing, stale = corrections.standing(offered, as_read.reviews)
     merged, changes = corrections.merge(kept, standing, as_read, told["model"]["version"])
-    done = None
-    hashes = store.read_manifest(settings.out)["inputs"]
-    behind = path.exists() and hashes.get(path.name) != sha256(path)  # as a kill between file and report leaves them
-    if (changes or behind or (by_hand.any() and path == file)) and not dry_run:
-        store.write_corrections(path, merged)
-        done = rewrite(settings._replace(corrections=path), taken=file)
-    return Correction(changes, told["names"], vain_lines(file, stale), path, done)
+    # as a kill between file and report leaves them
+    behind = path.exists() and manifest["inputs"].get(path.name) != sha256(path)
+    found = Correction(changes, told["names"], vain_lines(file, stale), path, None)
+    return found, merged, bool(changes or behind or (by_hand.any() and path == file))
 
 
 def check(out: Path, month: str | None, thresholds: Path | None) -> Checked:
     """The stored report of a month against thresholds, and a note of each table kept by hand that has changed since."""
     wanted = checks.load_thresholds(thresholds)
-    told = store.read_summary(out, month)
-    manifest = store.read_manifest(out)
+    told, manifest = store.of_one_run(out, lambda: (store.read_summary(out, month), store.read_manifest(out)))
     found = checks.findings(told, manifest["told"]["model"], wanted)
     places = [place_of(name, manifest["told"]) for name in KEPT]
     notes = [

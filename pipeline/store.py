@@ -12,9 +12,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +47,48 @@ def _private(folder: Path) -> None:
             os.close(handle)
 
 
+_holding: ContextVar[frozenset[Path]] = ContextVar("holding", default=frozenset())  # outputs held by a block around
+
+
+@contextmanager
+def held(place: Path, option: str = "--out") -> Iterator[None]:
+    """An output, or a file that people's corrections are kept in, is this process's alone to change until the block ends:
+    what is read in it is still there when `replacing`, inside, writes what came of it.
+
+    `option`: the one that names another place. Raises StoreError where another process holds it, or where nothing may be
+    written beside it.
+    """
+    with _locked(place.resolve(), option):
+        around = _holding.set(_holding.get() | {place.resolve()})
+        try:
+            yield
+        finally:
+            _holding.reset(around)
+
+
+@contextmanager
+def _locked(place: Path, option: str = "--out") -> Iterator[None]:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(place.with_name(f".{place.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{place}: cannot be written ({error.strerror}); give a place you may write to with {option}"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(handle, 32).decode() or "unknown"
+        os.close(handle)
+        raise StoreError(f"{place}: another run (process {holder}) is writing there; wait for it to end") from None
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, str(os.getpid()).encode())
+        yield
+    finally:
+        os.close(handle)  # the lock file stays: unlinking it would let two runs hold two locks of one name
+
+
 @contextmanager
 def replacing(out: Path, keep: tuple[str, ...] = ()) -> Iterator[Path]:
     """A fresh folder that takes the place of `out` if the block ends well. `keep`: names carried over from the old one.
@@ -52,29 +96,14 @@ def replacing(out: Path, keep: tuple[str, ...] = ()) -> Iterator[Path]:
     Raises StoreError where `out` cannot be written or another run holds it.
     """
     out = out.resolve()
-    fresh, old, lock = (out.with_name(f".{out.name}.{part}") for part in ("new", "old", "lock"))
+    fresh, old = (out.with_name(f".{out.name}.{part}") for part in ("new", "old"))
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file; give a folder with --out")
     if out.exists() and not (out / MANIFEST).exists() and any(path.name != ".gitkeep" for path in out.iterdir()):
         raise StoreError(
             f"{out} holds other files and no {MANIFEST} of an earlier run; give an empty folder with --out"
         )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreError(
-            f"{out}: cannot be written ({error.strerror}); give a folder you may write to with --out"
-        ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(handle, 32).decode() or "unknown"
-        os.close(handle)
-        raise StoreError(f"{out}: another run (process {holder}) is writing there; wait for it to end") from None
-    try:
-        os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+    with nullcontext() if out in _holding.get() else _locked(out):
         _settle(out, fresh, old)
         try:
             fresh.mkdir(mode=0o700)
@@ -91,8 +120,41 @@ def replacing(out: Path, keep: tuple[str, ...] = ()) -> Iterator[Path]:
             shutil.rmtree(fresh, ignore_errors=True)
         _sync_folder(out.parent)
         shutil.rmtree(old, ignore_errors=True)
-    finally:
-        os.close(handle)  # the lock file stays: unlinking it would let two runs hold two locks of one name
+
+
+Read = TypeVar("Read")
+
+
+def of_one_run(out: Path, read: Callable[[], Read]) -> Read:
+    """What `read` reads of an output, all of it of one run: it reads again where a run put another output there meanwhile.
+
+    Nobody waits: a reader holds up no run, and a run no reader.
+    """
+    while True:
+        try:
+            handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY)  # while it is open no other folder has its number
+        except OSError:
+            return read()  # which says what is wrong
+        try:
+            found, fault = None, None
+            try:
+                found = read()
+            except Exception as error:
+                fault = error
+            if _is(handle, out):
+                if fault:
+                    raise fault
+                return found
+        finally:
+            os.close(handle)
+
+
+def _is(handle: int, folder: Path) -> bool:
+    """Whether an open folder still goes by its name."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(folder))
+    except FileNotFoundError:
+        return False
 
 
 def _settle(out: Path, fresh: Path, old: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -265,6 +266,137 @@ def test_while_a_run_writes_every_other_command_names_it(done, tmp_path):
             assert f"another run (process {os.getpid()})" in result.output
         raise RuntimeError
     assert digest(folder / "out") == before
+
+
+PAUSED = """
+import os, sys
+
+def watch(event, given):
+    global left
+    if event == "open" and str(given[0]).endswith(sys.argv[1]) and left:
+        left = False
+        os.write(1, b"there\\n")
+        os.read(0, 1)
+
+left = True
+sys.addaudithook(watch)
+"""
+
+
+class Paused:
+    """A process that stops when it is about to open a file whose name ends so, and goes on when it is told to."""
+
+    def __init__(self, folder, name, program, *arguments):
+        (folder / "paused.py").write_text(PAUSED + program)
+        self.process = subprocess.Popen(
+            [sys.executable, folder / "paused.py", name, *map(str, arguments)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        )  # fmt: skip
+        assert self.process.stdout.readline() == "there\n", self.process.communicate()[1]
+
+    def goes_on(self) -> str:
+        """What it prints to its end, which must be a good one."""
+        printed, wrong = self.process.communicate("\n")
+        assert self.process.returncode == 0, wrong
+        return printed
+
+
+@pytest.fixture
+def copied(done, tmp_path):
+    """An output of three reviews that this test alone changes: its folder."""
+    shutil.copytree(done[0] / "out", tmp_path / "out")
+    (tmp_path / "raw.jsonl").write_text(lines_of(DATED))
+    return tmp_path
+
+
+def fix(folder, review_id, theme) -> Path:
+    path = folder / f"{review_id}-{theme}.csv"
+    path.write_text(f"review_id,what,which,now\n{review_id},theme,{theme},positive\n")
+    return path
+
+
+CORRECT = """
+from pipeline.cli import main
+main(["correct", *sys.argv[2:], "--quiet"])
+"""
+
+
+@pytest.mark.parametrize("outs", ["out", "other"])
+def test_of_two_corrections_at_once_none_is_lost(copied, outs):
+    """While one has read the corrections kept and not written them, another with the same output, or the same file, is told to wait."""
+    shutil.copytree(copied / "out", copied / "other")
+    kept = ("--corrections", copied / "kept.csv")
+    first = Paused(copied, "kept.csv.new", CORRECT, fix(copied, "a", "parking"), *kept, "--out", copied / "out")
+    second = ("correct", fix(copied, "b", "cost"), *kept, "--out", copied / outs)
+    told = CliRunner().invoke(main, [*map(str, second)])
+    assert told.exit_code == 1
+    assert f"process {first.process.pid})" in told.output
+    assert "wait for it to end" in told.output
+    first.goes_on()
+    assert CliRunner().invoke(main, [*map(str, second)]).exit_code == 0
+    rows = (copied / "kept.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["a", "b"]
+
+
+def test_many_corrections_at_once(copied):
+    """Four processes, each tried again until it is its turn: every correction is kept, and in force in the output."""
+    loop = """
+from click.testing import CliRunner
+from pipeline.cli import main
+while (told := CliRunner().invoke(main, ["correct", *sys.argv[2:]])).exit_code:
+    assert "another run" in told.output, told.output
+"""
+    wanted = [(review_id, theme) for review_id in "ab" for theme in ("parking", "cost")]
+    places = ("--corrections", copied / "kept.csv", "--out", copied / "out")
+    one_each = [Paused(copied, "out/manifest.json", loop, fix(copied, *one), *places) for one in wanted]
+
+    for one in one_each:
+        one.process.stdin.write("\n")
+        one.process.stdin.flush()
+    for one in one_each:
+        _, wrong = one.process.communicate(timeout=120)
+        assert one.process.returncode == 0, wrong
+    kept = {tuple(row.split(",")[at] for at in (0, 3)) for row in (copied / "kept.csv").read_text().splitlines()[1:]}
+    assert kept == set(wanted)
+    stored = store.read_annotations(copied / "out").opinions
+    assert set(wanted) <= set(zip(stored["review_id"], stored["theme"], strict=True))
+
+
+def test_what_is_read_while_a_run_ends_is_of_one_run(copied):
+    """check and train, stopped between two files of the output while another takes its place: what they tell is the new one's."""
+    program = """
+from pathlib import Path
+from pipeline.run import Settings, check, to_learn_from
+print(check(Path(sys.argv[2]), None, None).month)
+"""
+    reader = Paused(copied, "out/manifest.json", program, copied / "out")
+    assert reviews(copied, "report", "--month", "2026-09").exit_code == 0
+    assert reader.goes_on() == "September 2026\n"
+    program = """
+from pathlib import Path
+from pipeline.run import Settings, to_learn_from
+reviews, _, _ = to_learn_from(Settings((), Path(sys.argv[2]), Path(), corrections=Path(sys.argv[3])))
+print(len(reviews))
+"""
+    (copied / "kept.csv").write_text("review_id,what,which,now\n")
+    reader = Paused(copied, "out/manifest.json", program, copied / "out", copied / "kept.csv")
+    (copied / "raw.jsonl").write_text(lines_of(DATED[:2]))
+    assert reviews(copied, "run", copied / "raw.jsonl", "--model", "fast", "--workers", "1").exit_code == 0
+    assert reader.goes_on() == "2\n"
+
+
+def test_a_dry_run_and_a_check_need_no_lock(copied):
+    """What only reads goes on beside a run that writes, and leaves no lock behind."""
+    with pytest.raises(RuntimeError), store.replacing(copied / "out"):
+        dry = CliRunner().invoke(
+            main, ["correct", str(fix(copied, "a", "parking")), "--dry-run", "--out", str(copied / "out"),
+                   "--corrections", str(copied / "kept.csv")],
+        )  # fmt: skip
+        assert dry.exit_code == 0, dry.output
+        assert "nothing was written" in dry.output
+        assert "another run" not in reviews(copied, "check").output
+        raise RuntimeError
+    assert not list(copied.glob(".kept*"))
 
 
 def test_everything_is_on_the_disk_before_it_takes_its_place(done, monkeypatch):
