@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline.faults import Fault
 from pipeline.tables import REASONS, THEMES, TREATMENTS
@@ -38,6 +39,9 @@ CONDITIONED = {  # slots asked of one treatment
     for treatment in TREATMENTS
 }
 LONGEST_QUESTION = 40  # tokens of a survey's question that are read
+# The variable that pipeline/__init__.py sets comes too late where somebody imported numpy before or set it otherwise. More
+# threads would work for a product this small without end, and may round it another way.
+threadpool_limits(1, "blas")
 
 
 class Window(NamedTuple):

@@ -80,6 +80,12 @@ def here(tmp_path_factory):
     return make
 
 
+# What this processor is taken for stays: a product's last digit is rounded by the processor's own instructions.
+PROCESSOR = {
+    name: value for name, value in os.environ.items() if name in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+}
+
+
 def elsewhere(folder, raw, *, workers=2, network=True, **environment) -> dict:
     """The same by the command in a process of its own: (the bytes, whether it had no network)."""
     (folder / "elsewhere.py").write_text(ELSEWHERE)
@@ -102,7 +108,7 @@ def elsewhere(folder, raw, *, workers=2, network=True, **environment) -> dict:
         model.symlink_to(PROJECT / "models")
     told = subprocess.run(
         [*alone, *command], cwd=raw.parent, capture_output=True, text=True,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(PROJECT), **environment},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(PROJECT), **PROCESSOR, **environment},
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     return digest(raw.parent / "out")
@@ -145,6 +151,14 @@ def test_elsewhere_in_all_at_once(here, tmp_path, tried, each, workers):
         "run elsewhere: workers, zone, language, hashes, year, order of files, "
         + ("no network" if may_unshare() else "network refused"),
     )
+
+
+def test_one_thread_whoever_imported_numpy_first():
+    """A program with numpy already loaded, told to use four threads: reading uses one."""
+    program = "import numpy, pipeline.model, threadpoolctl; print({one['num_threads'] for one in threadpoolctl.threadpool_info() if one['user_api'] == 'blas'})"
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "OPENBLAS_NUM_THREADS": "4"}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "{1}\n"
 
 
 @pytest.mark.slow
