@@ -91,9 +91,14 @@ class Scene:
         return ("run", self.inputs[which], "--out", self.out, "--model", "fast", "--workers", "1", "--quiet")
 
     def killed_at(self, moments, *, recover=True):
-        """A run of the other input killed at each moment ({"after": s} or {"step": n}): whole before, whole after."""
+        """A run of the other input killed at each moment: whole before, whole after.
+
+        {"share": of the time that the last whole run took, so that a machine that turns slow is no matter} or {"step": n}.
+        """
         now, cut = 1, 0
         for moment in moments:
+            if "share" in moment:
+                moment = {"after": moment["share"] * self.seconds}
             told = self.killer(*self.run(1 - now), **moment)
             cut += told["killed"]
             found = digest(self.out)
@@ -101,7 +106,7 @@ class Scene:
             now = self.whole.index(found)
             if recover:
                 now = 1 - now
-                self.killer.well(*self.run(now))
+                self.seconds = self.killer.well(*self.run(now))["seconds"]
                 assert digest(self.out) == self.whole[now], f"the run after {moment} gives something else"
         return now, cut
 
@@ -123,7 +128,7 @@ def scene(tmp_path):
 def test_a_run_killed_at_a_few_moments_leaves_one_whole_output(scene, tried):
     """After kill -9, at a random moment and while the new output takes the old one's place, one of the two is there, byte by byte."""
     it = scene(REVIEWS)
-    moments = [{"after": random.Random(1).uniform(0, it.seconds)}]
+    moments = [{"share": random.Random(1).uniform(0, 1)}]
     swap = it.steps - 30  # the old output is cleared away in the last steps
     moments += [{"step": step} for step in (swap // 2, *swap_steps(it))]
     now, cut = it.killed_at(moments, recover=False)
@@ -145,7 +150,7 @@ def test_a_run_killed_at_two_hundred_random_moments(scene, tried):
     """After kill -9 at any moment the output is the whole old one or the whole new one, and the next run works."""
     it = scene(DATED)
     draw = random.Random(20_261)
-    _, cut = it.killed_at([{"after": draw.uniform(0, 1.05 * it.seconds)} for _ in range(200)])
+    _, cut = it.killed_at([{"share": draw.uniform(0, 1.05)} for _ in range(200)])
     assert cut > 120
     tried(200, f"random moments of a run, {cut} of them before its end")
 
@@ -481,12 +486,14 @@ from pathlib import Path
 from pipeline.run import Settings, WorkerError, run
 
 def step(what, done, of):
-    if what == "annotate":
+    if what == "annotate" and not killed:  # once: what other workers did before is told afterwards all the same
+        killed.append(True)
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
         workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         print(*workers, flush=True)
         os.kill(int(workers[0]) if sys.argv[3] == "worker" else os.getpid(), signal.SIGKILL)
 
+killed = []
 if __name__ == "__main__":
     try:
         run(Settings((Path(sys.argv[1]),), Path(sys.argv[2]), Path(sys.argv[4]), workers=2), step)
