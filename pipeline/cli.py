@@ -63,18 +63,16 @@ def unforeseen(error: Exception) -> str:
     )
 
 
-@contextmanager
-def standard_input_kept(inputs):
-    """The inputs with `-` as a file of its own, since a file is looked at more than once; gone when the block ends."""
-    if all(str(path) != "-" for path in inputs):
-        yield list(inputs)
-        return
-    import tempfile
+def with_standard_input(inputs) -> list:
+    """The inputs with what is typed in the place of `-`. It stays in memory: a file of it would outlive a run that is killed."""
+    from pipeline.read.files import Blob
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "standard-input.jsonl"
-        path.write_bytes(sys.stdin.buffer.read())
-        yield [path if str(given) == "-" else given for given in inputs]
+    if all(str(path) != "-" for path in inputs):
+        return list(inputs)
+    if sys.stdin is None or sys.stdin.closed:
+        raise Fault("-: there is no standard input; give a file")
+    typed = Blob("standard-input.jsonl", Path("-"), held=sys.stdin.buffer.read())
+    return [typed if str(path) == "-" else path for path in inputs]
 
 
 def month_option(_context, _parameter, value):
@@ -367,8 +365,8 @@ def annotate(inputs, output, model_name, taxonomy, staff, quiet):
         if not quiet:
             say(f"note: {message}", err=True)
 
-    with faults_told(), standard_input_kept(inputs) as paths, progress_shown(quiet) as tell:
-        lines = annotate_typed(paths, model_folder(model_name), taxonomy, staff, tell, note)
+    with faults_told(), progress_shown(quiet) as tell:
+        lines = annotate_typed(with_standard_input(inputs), model_folder(model_name), taxonomy, staff, tell, note)
         if str(output) == "-":
             for line in lines:
                 say(json.dumps(line, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import time
 import zipfile
@@ -188,13 +189,89 @@ def packed(path, members, compression=zipfile.ZIP_DEFLATED):
 
 
 def test_a_member_of_an_archive_cannot_name_a_place_outside(tmp_path):
-    """Absolute names are labels and nothing else, names with ../ are passed over as hidden files are; nothing is written anywhere."""
+    """Absolute names are labels and nothing else, names with ../ are refused in a line each; nothing is written anywhere."""
     folder = tmp_path / "in"
     folder.mkdir()
-    names = ("../../evil.csv", "/etc/evil.csv", "a/../../b.csv", "C:\\evil.csv")
+    names = ("../../evil\x1b.csv", "/etc/evil.csv", "a/../../b.csv", "..\\c.csv", "C:\\evil.csv", "./d.csv")
     packed(folder / "x.zip", {name: [b"id,text\na,Kind nurses\n"] for name in names})
-    assert sum(len(batch.reviews) for batch in read([folder])) == 2
+    batches = list(read([folder]))
+    assert sum(len(batch.reviews) for batch in batches) == 3
+    refused = {row.file: row.reason for batch in batches for row in batch.rejected.itertuples()}
+    assert list(refused) == ["x.zip/../../evil?.csv", "x.zip/..\\c.csv", "x.zip/a/../../b.csv"]
+    assert all("leads out of the archive" in reason and "by hand" in reason for reason in refused.values())
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "x.zip"]
+
+
+def refusals(*paths) -> dict[str, str]:
+    """Of each file that is refused as a whole: why."""
+    told = [row for batch in read(paths) for row in batch.rejected.itertuples()]
+    assert all(row.row == 0 for row in told)
+    return {row.file: row.reason for row in told}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_of_an_archive_is_not_read_is_told(tmp_path):
+    """Two members of one name, a sources.toml inside, nothing but what systems leave: a line each; hidden files need none."""
+    (tmp_path / "good.csv").write_text("id,text\ng,Kind nurses\n")
+    good = b"id,text\na,Kind nurses\n"
+    packed(
+        tmp_path / "x.zip",
+        {"a.csv": [good], "sub/sources.toml": [b""], "__MACOSX/._a.csv": [b"x"], ".DS_Store": [b"x"]},
+    )
+    packed(tmp_path / "litter.zip", {"__MACOSX/._a.csv": [b"x"], "README.txt": [b"x"]})
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", "id,text\nb,Warm rooms\n")
+        archive.writestr("a.csv", "id,text\nc,Cold rooms\n")
+    told = refusals(tmp_path)
+    assert told.keys() == {"x.zip/sub/sources.toml", "litter.zip", "two.zip/a.csv"}
+    assert "put it beside the archive" in told["x.zip/sub/sources.toml"]
+    assert "no exports" in told["litter.zip"]
+    assert "2 files of this name" in told["two.zip/a.csv"]
+
+
+def test_what_of_a_folder_is_not_read_is_told(tmp_path):
+    """A pipe, a link that leads nowhere, a link to a folder, a folder that cannot be opened, a sources.toml lower down: a line each."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.csv").write_text("id,text\nb,Warm rooms\n")
+    (raw / "a.csv").write_text("id,text\na,Kind nurses\n")
+    (raw / "linked.csv").symlink_to(tmp_path / "elsewhere" / "b.csv")
+    (raw / "gone.csv").symlink_to(tmp_path / "gone.csv")
+    (raw / "folder").symlink_to(tmp_path / "elsewhere")
+    (raw / "round").symlink_to(raw)
+    os.mkfifo(raw / "pipe.csv")
+    (raw / "sub").mkdir()
+    (raw / "sub" / "sources.toml").write_text("")
+    (raw / "sub" / "manifest.json").write_text(
+        "{}"
+    )  # somebody else's: only with reviews.parquet it is an output of ours
+    deep, at = "d" * 250, os.open(raw, os.O_RDONLY)
+    for _ in range(20):  # names longer than the system takes
+        os.mkdir(deep, dir_fd=at)
+        at, before = os.open(deep, os.O_RDONLY, dir_fd=at), at
+        os.close(before)
+    os.close(at)
+    assert sum(len(batch.reviews) for batch in read([raw])) == 2
+    told = refusals(raw)
+    closed = next(name for name in told if name.startswith("ddd"))
+    assert told.keys() == {"gone.csv", "folder", "round", "pipe.csv", "sub/sources.toml", "sub/manifest.json", closed}
+    assert "not there" in told["gone.csv"]
+    assert "link to a folder" in told["folder"]
+    assert "link to a folder" in told["round"]
+    assert "neither a file nor a folder" in told["pipe.csv"]
+    assert "put it there" in told["sub/sources.toml"]
+    assert "cannot be opened" in told[closed]
+
+
+def test_an_output_among_the_exports_is_passed_over(tmp_path):
+    """What this program wrote is no export."""
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "The techs were kind."}) + "\n")
+    run = ["run", str(tmp_path), "--out", str(tmp_path / "out"), "--model", "fast", "--workers", "1"]
+    for _ in range(2):
+        result = CliRunner().invoke(main, run)
+        assert result.exit_code == 0, result.output
+        assert re.search(r"rejected +0", result.output)
 
 
 def test_archives_that_swell_are_refused_unopened(tmp_path):

@@ -1,16 +1,23 @@
 """What patients wrote is in no message, whatever goes wrong, and in no file that others may read."""
 
+import io
 import json
 import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from pipeline import read, run, store, summary, testimonials
+from pipeline import run, store, summary, testimonials
 from pipeline.cli import main
 from pipeline.read import rows as reading
 from pipeline.report import board
 
+PROJECT = Path(__file__).resolve().parent.parent
 WORD = "xylocarp"  # stands in the review, so must stand in no message
 REVIEW = {
     "id": "a",
@@ -109,24 +116,43 @@ def test_every_file_on_the_way_is_its_owners_alone(written, tmp_path, monkeypatc
     assert (tmp_path / "told.jsonl").stat().st_mode & 0o777 == 0o600
 
 
-def test_standard_input_is_kept_privately(monkeypatch):
-    """The file that stands in for `-` is the owner's alone, and gone afterwards."""
-    seen = []
-    reader = read.read
+def test_what_is_typed_outlives_no_kill(tmp_path):
+    """`annotate -`, killed when it has told the first review: the folder for temporary files holds nothing, and did not in between."""
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "pipeline", "annotate", "-", "--model", "fast"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=PROJECT, text=True
+    ) as process:
+        process.stdin.write((json.dumps(REVIEW) + "\n") * 3000)
+        process.stdin.close()
+        assert WORD in process.stdout.readline()
+        during = list(tmp_path.rglob("*"))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not during
+    assert not list(tmp_path.rglob("*"))
 
-    def looked(paths, **more):
-        seen.extend((path, path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) for path in paths)
-        return reader(paths, **more)
 
-    monkeypatch.setattr(read, "read", looked)
-    before = os.umask(0)
-    try:
-        result = CliRunner().invoke(
-            main, ["annotate", "-", "--model", "fast", "--quiet"], input=json.dumps(REVIEW) + "\n"
-        )
-    finally:
-        os.umask(before)
-    assert result.exit_code == 0, result.output
-    ((path, file, folder),) = seen
-    assert (file, folder) == (0o600, 0o700)
-    assert not path.exists()
+def test_typed_text_needs_no_folder_for_it(tmp_path):
+    """Where no temporary file can be made, and with a zip in the pipe, `annotate -` works all the same."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("a.jsonl", json.dumps(REVIEW) + "\n" + json.dumps({"id": "b"}) + "\n")
+    for typed, where in ((json.dumps(REVIEW).encode(), ""), (held.getvalue(), "standard-input.jsonl/a.jsonl, row 2")):
+        told = subprocess.run(
+            [sys.executable, "-m", "pipeline", "annotate", "-", "--model", "fast"], input=typed, capture_output=True,
+            env=os.environ | {"TMPDIR": str(tmp_path / "none"), "PYTHONPATH": str(PROJECT)}, cwd=PROJECT,
+        )  # fmt: skip
+        assert told.returncode == 0, told.stderr
+        assert WORD.encode() in told.stdout
+        assert where.encode() in told.stderr
+
+
+def test_no_standard_input_at_all():
+    """Started without one: a line with the mend."""
+    told = subprocess.run(
+        ["sh", "-c", f"exec '{sys.executable}' -m pipeline annotate - --model fast <&-"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)}, cwd=PROJECT,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert "no standard input; give a file" in told.stderr

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -33,22 +34,25 @@ class Unreadable(Exception):
 
 
 class Blob(NamedTuple):
-    """A file, or a member of an archive. `label` is relative to the folder given: "takeout.zip/Takeout/…/reviews.json"."""
+    """A file, a member of an archive, or bytes that are in no file. `label` is relative to the folder given:
+    "takeout.zip/Takeout/…/reviews.json"."""
 
     label: str
     path: Path
     member: str | None = None
     folder: Path | None = None  # where its sources.toml lies
+    held: bytes | None = None  # what was typed, instead of `path`
+    why: str = ""  # it is not to be read, with the mend
 
     @contextmanager
     def open(self) -> Iterator[io.BufferedIOBase]:
         """The bytes; Unreadable where the system or the archive refuses."""
         try:
             if self.member is None:
-                with self.path.open("rb") as stream:
+                with self.file() as stream:
                     yield stream
             else:
-                with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
+                with self.file() as file, zipfile.ZipFile(file) as archive, archive.open(self.member) as stream:
                     yield stream
         except PermissionError as error:
             raise Unreadable("the file may not be opened by you: ask for read access") from error
@@ -57,12 +61,20 @@ class Blob(NamedTuple):
         except OSError as error:
             raise Unreadable(f"the file cannot be read: {error.strerror or 'the disk gives an error'}") from error
 
+    def file(self) -> io.BufferedIOBase:
+        """The file itself, of which an archive's member is a part."""
+        return self.path.open("rb") if self.held is None else io.BytesIO(self.held)
+
     def beside(self, name: str) -> "Blob":
         """The file of that name in the same folder or archive folder, whether or not it is there."""
         label = str(PurePosixPath(self.label).parent / name)
         if self.member is None:
             return self._replace(label=label, path=self.path.parent / name)
         return self._replace(label=label, member=str(PurePosixPath(self.member).parent / name))
+
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size if self.held is None else len(self.held)
 
     def head(self, size: int = HEAD) -> bytes:
         with self.open() as stream:
@@ -75,23 +87,17 @@ def _zlib_error():
     return zlib.error
 
 
-def walk(paths: Iterable[Path]) -> Iterator[Blob]:
-    """Every file under the paths, in the order given and then by name; archives are unpacked, what systems leave about is passed over.
+def walk(paths: Iterable[Path | Blob]) -> Iterator[Blob]:
+    """Every file under the paths, in the order given and then by name; archives are unpacked, what systems leave about is passed
+    over, and what a person may take for read and is not says why.
 
     Raises InputError for a path that is not there and a folder that holds nothing.
     """
-    for path in map(Path, paths):
-        if path.is_dir():
-            found = [
-                Path(root, name) for root, _, names in os.walk(path) if "manifest.json" not in names for name in names
-            ]
-            found = [
-                file
-                for file in found
-                if not any((above / "manifest.json").exists() for above in file.parents if path in above.parents)
-            ]
-            labels = sorted((label_of(file.relative_to(path).as_posix()), file) for file in found if file.is_file())
-            blobs = [Blob(label, file, folder=path) for label, file in labels if not LITTER.search(label)]
+    for path in paths:
+        if isinstance(path, Blob):
+            blobs = [path]
+        elif (path := Path(path)).is_dir():
+            blobs = sorted(_under(path), key=lambda blob: (blob.label, blob.path))
             if not blobs:
                 raise InputError(f"{path}: the folder holds no files; put the exports there as they were downloaded")
         elif path.is_file():
@@ -102,6 +108,38 @@ def walk(paths: Iterable[Path]) -> Iterator[Blob]:
             raise InputError(f"{path}: no such file or folder; check the spelling")
         for blob in blobs:
             yield from _unpacked(blob)
+
+
+MAPPING = "sources.toml"
+OURS = {"manifest.json", "reviews.parquet"}  # in a folder that holds the output of an earlier run
+
+
+def _under(folder: Path) -> Iterator[Blob]:
+    """The files of a folder and of those in it, but for outputs of this program; and why what else lies there is not read."""
+    closed: list[OSError] = []
+    for root, folders, names in os.walk(folder, onerror=closed.append):
+        here = Path(root)
+        if {*names} >= OURS:
+            folders.clear()
+            continue
+        for file in [here / name for name in (*names, *folders) if name in names or os.path.islink(here / name)]:
+            blob = Blob(label_of(file.relative_to(folder).as_posix()), file, folder=folder)
+            if not LITTER.search(blob.label):
+                yield blob._replace(why="" if os.path.isfile(file) else _no_file(file))
+            elif file.name == MAPPING and here != folder:
+                yield blob._replace(why="it counts only in the folder that is given: put it there")
+    for error in closed:
+        label = label_of(Path(error.filename).relative_to(folder).as_posix())
+        why = f"the folder cannot be opened ({error.strerror}): mend that, or put its files into another"
+        yield Blob(label, Path(error.filename), folder=folder, why=why)
+
+
+def _no_file(path: Path) -> str:
+    if os.path.isdir(path):
+        return "a link to a folder, which is not followed: give that folder too"
+    if os.path.islink(path) and not os.path.exists(path):
+        return "a link to a file that is not there: put the file itself here"
+    return "neither a file nor a folder: put an export here, or take it away"
 
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -115,23 +153,39 @@ def label_of(name: str) -> str:
 def _unpacked(blob: Blob) -> Iterator[Blob]:
     """The members of a zip, or the file itself (a workbook is a zip too, and stays whole). A broken archive is yielded as it is."""
     try:
-        if what(blob) != "zip":
+        if blob.why or what(blob) != "zip":
             yield blob
             return
-        with blob.open(), zipfile.ZipFile(blob.path) as archive:
-            names = sorted(
-                info.filename for info in archive.infolist() if not info.is_dir() and not LITTER.search(info.filename)
-            )
+        with blob.file() as file, zipfile.ZipFile(file) as archive:
+            names = Counter(info.filename for info in archive.infolist() if not info.is_dir())
     except (Unreadable, zipfile.BadZipFile, OSError, ValueError):
         yield blob
         return
-    seen = set()
-    for name in names:
-        if name not in seen:
-            seen.add(name)
-            yield blob._replace(label=f"{blob.label}/{label_of(name)}", member=name)
-    if not names:
-        yield blob
+    members = [
+        blob._replace(label=f"{blob.label}/{label_of(name)}", member=name, why=_not_read(name, names[name]))
+        for name in sorted(names)
+    ]
+    kept = [member for member in members if member.why or not LITTER.search(_plainly(member.member))]
+    yield from kept or [blob._replace(why="the archive holds no exports: only what systems leave about")]
+
+
+def _not_read(member: str, times: int) -> str:
+    """Why a member of an archive is not to be read; nothing where it may be, or is nothing that anybody misses."""
+    parts = _plainly(member).split("/")
+    if ".." in parts:
+        return "its name leads out of the archive (..): unpack the archive by hand, and give the files that you know"
+    if parts[-1] == MAPPING:
+        return "it counts only in the folder that is given: put it beside the archive"
+    if times > 1 and not LITTER.search(_plainly(member)):
+        return (
+            f"the archive holds {times} files of this name, and only one would be read: unpack it and give the folder"
+        )
+    return ""
+
+
+def _plainly(member: str) -> str:
+    """The name of an archive's member as others write it: "./a.csv" and "b\\a.csv" are "a.csv" and "b/a.csv"."""
+    return str(PurePosixPath(member.replace("\\", "/")))
 
 
 SIGNS = (
@@ -184,12 +238,12 @@ def _zip(blob: Blob) -> str:
             return "document"
         raise Unreadable("a zip inside a zip: unpack the inner one and give its files")
     try:
-        with zipfile.ZipFile(blob.path) as archive:
+        with blob.file() as file, zipfile.ZipFile(file) as archive:
             infos = archive.infolist()
             names = {info.filename for info in infos}
     except (zipfile.BadZipFile, ValueError) as error:
         raise Unreadable("the archive is damaged or cut off: download it again") from error
-    check_unpacked(infos, blob.path.stat().st_size)
+    check_unpacked(infos, blob.size())
     if "xl/workbook.xml" in names:
         return "workbook"
     if DOCUMENT in names:
@@ -202,10 +256,13 @@ def _zip(blob: Blob) -> str:
 
 
 def check_member(blob: Blob) -> None:
-    """Raises Unreadable for a member of an archive that is locked, or that unpacks to more than a file of reviews can be."""
+    """Raises Unreadable for what is not to be read, and for a member of an archive that is locked, or that unpacks to more
+    than a file of reviews can be."""
+    if blob.why:
+        raise Unreadable(blob.why)
     if blob.member is None:
         return
-    with zipfile.ZipFile(blob.path) as archive:
+    with blob.file() as file, zipfile.ZipFile(file) as archive:
         info = archive.getinfo(blob.member)
     if info.flag_bits & 1:
         raise Unreadable("the archive is protected by a password: unpack it and give the folder")
