@@ -229,6 +229,20 @@ def test_what_of_an_archive_is_not_read_is_told(tmp_path):
     assert "2 files of this name" in told["two.zip/a.csv"]
 
 
+def test_an_archive_of_many_members_is_looked_through_once(tmp_path, monkeypatch):
+    """Its table of contents is read a few times, not a few times for every member: ten thousand take a minute, not an hour."""
+    looks, look = [], zipfile.ZipFile._RealGetContents
+
+    def counted(archive):
+        looks.append(archive)
+        look(archive)
+
+    packed(tmp_path / "x.zip", {f"{at}.csv": [b"id,text\na,Kind nurses\n"] for at in range(50)})
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", counted)
+    assert sum(len(batch.reviews) for batch in read([tmp_path])) == 50
+    assert len(looks) < 5
+
+
 def test_what_of_a_folder_is_not_read_is_told(tmp_path):
     """A pipe, a link that leads nowhere, a link to a folder, a folder that cannot be opened, a sources.toml lower down: a line each."""
     raw = tmp_path / "raw"

@@ -40,6 +40,7 @@ class Blob(NamedTuple):
     label: str
     path: Path
     member: str | None = None
+    archive: zipfile.ZipFile | None = None  # of the member, opened once: its table of contents may be long
     folder: Path | None = None  # where its sources.toml lies
     held: bytes | None = None  # what was typed, instead of `path`
     why: str = ""  # it is not to be read, with the mend
@@ -48,12 +49,8 @@ class Blob(NamedTuple):
     def open(self) -> Iterator[io.BufferedIOBase]:
         """The bytes; Unreadable where the system or the archive refuses."""
         try:
-            if self.member is None:
-                with self.file() as stream:
-                    yield stream
-            else:
-                with self.file() as file, zipfile.ZipFile(file) as archive, archive.open(self.member) as stream:
-                    yield stream
+            with self.archive.open(self.member) if self.archive else self.file() as stream:
+                yield stream
         except PermissionError as error:
             raise Unreadable("the file may not be opened by you: ask for read access") from error
         except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, _zlib_error()) as error:
@@ -156,13 +153,15 @@ def _unpacked(blob: Blob) -> Iterator[Blob]:
         if blob.why or what(blob) != "zip":
             yield blob
             return
-        with blob.file() as file, zipfile.ZipFile(file) as archive:
-            names = Counter(info.filename for info in archive.infolist() if not info.is_dir())
+        archive = zipfile.ZipFile(blob.path if blob.held is None else io.BytesIO(blob.held))  # closed with its last member
+        names = Counter(info.filename for info in archive.infolist() if not info.is_dir())
     except (Unreadable, zipfile.BadZipFile, OSError, ValueError):
         yield blob
         return
     members = [
-        blob._replace(label=f"{blob.label}/{label_of(name)}", member=name, why=_not_read(name, names[name]))
+        blob._replace(
+            label=f"{blob.label}/{label_of(name)}", member=name, archive=archive, why=_not_read(name, names[name])
+        )
         for name in sorted(names)
     ]
     kept = [member for member in members if member.why or not LITTER.search(_plainly(member.member))]
@@ -260,10 +259,9 @@ def check_member(blob: Blob) -> None:
     than a file of reviews can be."""
     if blob.why:
         raise Unreadable(blob.why)
-    if blob.member is None:
+    if blob.archive is None:
         return
-    with blob.file() as file, zipfile.ZipFile(file) as archive:
-        info = archive.getinfo(blob.member)
+    info = blob.archive.getinfo(blob.member)
     if info.flag_bits & 1:
         raise Unreadable("the archive is protected by a password: unpack it and give the folder")
     check_unpacked([info], info.compress_size)
