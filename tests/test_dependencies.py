@@ -1,6 +1,7 @@
 """What the program leans on is bounded, pinned, told on a page, and no more than what is used."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -40,3 +41,20 @@ def test_every_dependency_is_bounded(requirement):
 def test_what_is_needed_is_pinned():
     """constraints.txt names the version that the tests ran with."""
     assert {name(one) for one in NEEDED} <= PINNED
+
+
+def test_an_audit_that_checked_nothing_is_no_good_news():
+    """pip-audit ends with 0 where it knows none of the versions; what it skipped, and a report that is none, count as not checked."""
+    weighed = runpy.run_path(str(PROJECT / "tools" / "audit.py"))["weighed"]
+    known = {"id": "PYSEC-2014-8", "fix_versions": ["2.7.3"], "aliases": [], "description": ""}
+    report = {
+        "dependencies": [
+            {"name": "jinja2", "version": "2.4.1", "vulns": [known]},
+            {"name": "click", "version": "8.5.1", "vulns": []},
+            {"name": "et-xmlfile", "skip_reason": "Dependency not found and could not be audited: et-xmlfile (2.0.0)"},
+        ],
+        "fixes": [],
+    }
+    pinned = ["jinja2==2.4.1", "click==8.5.1", "et-xmlfile==2.0.0"]
+    assert weighed(report, pinned) == (["jinja2==2.4.1: PYSEC-2014-8, mended in 2.7.3"], ["et-xmlfile==2.0.0"])
+    assert weighed(None, pinned) == ([], pinned)
