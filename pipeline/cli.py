@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -25,7 +25,24 @@ def say(text, err: bool = False) -> None:
     """A line for a person or a pipe. What files hold goes into it, and must not give orders to a terminal."""
     from pipeline.wording import printable
 
-    click.echo(printable(str(text)), err=err)
+    if not err:
+        with on_standard_output():
+            click.echo(printable(str(text)))
+        return
+    with suppress(OSError):  # whom should it be told
+        click.echo(printable(str(text)), err=True)
+
+
+@contextmanager
+def on_standard_output():
+    """A disk that is full, or whatever standard output leads to, is told in a line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries what is left again at its end
+        raise Fault(f"standard output takes no more ({error.strerror}); lead it elsewhere") from None
 
 
 @contextmanager
@@ -168,6 +185,9 @@ def main(context):
     \b
     A month:  put the exports into data/raw, type `reviews run`, open data/processed/report/report.html.
     """
+    for stream in (sys.stdout, sys.stderr):  # as the files that are written, whatever the language of the machine
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
     usual = os.umask(0o077)  # what is written on the way is for its owner alone too
     context.call_on_close(lambda: os.umask(usual))
 
@@ -401,8 +421,9 @@ def inspect(file, quiet):
         found = look(file)
     if not quiet:
         console = explaining.console()
-        for one in (found, *found.others):
-            console.print(explaining.inspection(one))
+        with on_standard_output():
+            for one in (found, *found.others):
+                console.print(explaining.inspection(one))
 
 
 @main.command()
@@ -418,9 +439,12 @@ def explain(text, question, model_name, taxonomy, quiet):
     from pipeline.model import Model
 
     with faults_told():
+        # what a machine without a language took for no letters is UTF-8 all the same
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         shown = explaining.explain(text, Model(model_folder(model_name)), words.load(taxonomy), question)
     if not quiet:
-        explaining.console().print(shown)
+        with on_standard_output():
+            explaining.console().print(shown)
 
 
 @main.command()

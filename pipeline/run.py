@@ -819,7 +819,7 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     path = settings.corrections or place_of("corrections", told)
     if dry_run:
         return store.of_one_run(settings.out, lambda: weighed(settings, file, path)[0])
-    with store.held(settings.out), store.held(path, "--corrections"):
+    with store.held(settings.out), store.held(path, "give a file you may write to with --corrections"):
         found, merged, due = weighed(settings, file, path)
         if due:
             store.write_corrections(path, merged)

@@ -47,18 +47,19 @@ def _private(folder: Path) -> None:
             os.close(handle)
 
 
+WRITABLE = "give a folder you may write to with --out"
 _holding: ContextVar[frozenset[Path]] = ContextVar("holding", default=frozenset())  # outputs held by a block around
 
 
 @contextmanager
-def held(place: Path, option: str = "--out") -> Iterator[None]:
+def held(place: Path, mend: str = WRITABLE) -> Iterator[None]:
     """An output, or a file that people's corrections are kept in, is this process's alone to change until the block ends:
     what is read in it is still there when `replacing`, inside, writes what came of it.
 
-    `option`: the one that names another place. Raises StoreError where another process holds it, or where nothing may be
+    `mend`: what helps where nothing may be written. Raises StoreError where another process holds it, or where nothing may be
     written beside it.
     """
-    with _locked(place.resolve(), option):
+    with _locked(place.resolve(), mend):
         around = _holding.set(_holding.get() | {place.resolve()})
         try:
             yield
@@ -67,14 +68,12 @@ def held(place: Path, option: str = "--out") -> Iterator[None]:
 
 
 @contextmanager
-def _locked(place: Path, option: str = "--out") -> Iterator[None]:
+def _locked(place: Path, mend: str = WRITABLE) -> Iterator[None]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(place.with_name(f".{place.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(place.with_name(f".{place.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise StoreError(
-            f"{place}: cannot be written ({error.strerror}); give a place you may write to with {option}"
-        ) from error
+        raise StoreError(f"{place}: cannot be written ({error.strerror}); {mend}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -99,6 +98,10 @@ def replacing(out: Path, keep: tuple[str, ...] = ()) -> Iterator[Path]:
     fresh, old = (out.with_name(f".{out.name}.{part}") for part in ("new", "old"))
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out} is a file; give a folder with --out")
+    if os.path.ismount(out):
+        raise StoreError(
+            f"{out} is where a disk begins, and no other folder can take its place; give one in it, as --out {out / 'processed'}"
+        )
     if out.exists() and not (out / MANIFEST).exists() and any(path.name != ".gitkeep" for path in out.iterdir()):
         raise StoreError(
             f"{out} holds other files and no {MANIFEST} of an earlier run; give an empty folder with --out"

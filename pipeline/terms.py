@@ -27,7 +27,10 @@ APOSTROPHE = "['’ʼ`´]?"
 EVERYDAY = frozenset(tomllib.loads((files("pipeline") / "resources" / "everyday.toml").read_text("utf-8"))["words"])
 WORD = re.compile(r"\w+")
 NO_WORD = str.maketrans({chr(code): " " for code in range(128) if not WORD.match(chr(code))})
-BLANKS, LETTERS = r"[\s\-–]{1,9}", r"\w{0,40}"  # no more: two of a kind in a row, and a page of blanks would take for ever
+BLANKS, LETTERS = (
+    r"[\s\-–]{1,9}",
+    r"\w{0,40}",
+)  # no more: two of a kind in a row, and a page of blanks would take for ever
 TOKEN = re.compile(r" \.\. |\s+|\*|\(|\)|\||\?|['’]|\w+|[^\s*()|?'’\w]")
 
 

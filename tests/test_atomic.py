@@ -404,6 +404,39 @@ def test_a_dry_run_and_a_check_need_no_lock(copied):
     assert not list(copied.glob(".kept*"))
 
 
+def test_a_link_in_the_place_of_the_lock_is_not_written_through(done, tmp_path):
+    """In a folder that others may write to, a link by the name of the lock spoils no file of mine."""
+    folder, _ = done
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".out.lock").symlink_to(tmp_path / "precious")
+    result = reviews(tmp_path, "run", folder / "raw.jsonl", "--model", "fast")
+    assert result.exit_code == 1
+    assert "--out" in result.output
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_an_output_that_is_a_link_or_a_disk(done, tmp_path):
+    """A link stays one, and what it leads to is replaced; where a disk begins, a folder in it is asked for before any work is done."""
+    folder, before = done
+    (tmp_path / "far").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "far")
+    run = ("run", folder / "raw.jsonl", "--model", "fast", "--workers", "1")
+    for _ in range(2):
+        assert reviews(tmp_path, *run).exit_code == 0
+        assert (tmp_path / "out").is_symlink()
+        assert digest(tmp_path / "far").keys() == before.keys()
+    disk = tmp_path / "disk" / "out"
+    disk.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("only root may mount a disk here")
+    try:
+        result = reviews(tmp_path / "disk", *run)
+        assert result.exit_code == 1
+        assert f"--out {disk / 'processed'}" in result.output
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
 def test_everything_is_on_the_disk_before_it_takes_its_place(done, monkeypatch):
     """Every file and folder of the new output is synced before the swap, and the folder around it after: a power cut leaves one of the two."""
     folder, _ = done

@@ -1,6 +1,7 @@
 """The command as people and scripts use it: what it prints, how it fails, and that README and help agree."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -228,3 +229,36 @@ def test_help_comes_at_once():
         cwd=PROJECT,
     )
     assert told.stdout.strip() == "False"
+
+
+def alone(command: str, **environment) -> subprocess.CompletedProcess:
+    """A command line in a shell of its own, with next to nothing in its surroundings."""
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **environment}
+    program = command.replace("reviews ", f"'{sys.executable}' -m pipeline ", 1)
+    return subprocess.run(["sh", "-c", program], capture_output=True, cwd=PROJECT, env=given)
+
+
+def test_where_there_is_no_language_what_is_told_is_utf_8():
+    """Python's own ways out switched off, in the locale POSIX: letters come in and go out as they are everywhere else."""
+    poor = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for command in ("explain 'Café: TMS helped → a lot' --model fast", "inspect data/raw/yelp-and-others.jsonl"):
+        told = alone(f"reviews {command}", **poor)
+        assert told.returncode == 0, told.stderr
+        assert told.stdout == alone(f"reviews {command}").stdout
+    assert "Café" in alone("reviews explain 'Café: TMS helped → a lot' --model fast", **poor).stdout.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_output_that_leads_to_a_full_disk(tmp_path):
+    """Exit 1 and a line, no traceback; where errors cannot be told either, no success."""
+    (tmp_path / "a.jsonl").write_text('{"text": "The techs were kind."}\n')
+    for command in (
+        f"annotate {tmp_path}/a.jsonl --model fast",
+        f"inspect {tmp_path}/a.jsonl",
+        "explain Kind --model fast",
+    ):
+        told = alone(f"reviews {command} > /dev/full")
+        assert told.returncode == 1
+        assert told.stderr.decode().startswith("reviews: standard output takes no more")
+        assert b"Traceback" not in told.stderr
+    assert alone("reviews inspect nothing.csv 2> /dev/full").returncode

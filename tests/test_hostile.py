@@ -356,6 +356,85 @@ def test_a_workbook_that_swells_is_refused(tmp_path):
     assert "unpacks to far more" in reason(inner)
 
 
+def sheet(tmp_path, rows: str):
+    """A workbook of one sheet with these rows."""
+    told = BOOK | {
+        "xl/worksheets/sheet1.xml": BOOK["xl/worksheets/sheet1.xml"].split("<row")[0]
+        + rows
+        + "</sheetData></worksheet>"
+    }
+    return packed(tmp_path / "a.xlsx", {name: [text.encode()] for name, text in told.items()})
+
+
+def test_a_row_far_beyond_the_last(tmp_path):
+    """A workbook of two rows, one numbered a hundred thousand million: refused at once, without the rows between."""
+    row = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>{1}</t></is></c></row>'
+    start = time.process_time()
+    assert "beyond the last" in reason(sheet(tmp_path, row.format(1, "Comment") + row.format(99_999_999_999, "Kind")))
+    assert time.process_time() - start < 10
+
+
+# ── The tables that people keep ──
+
+
+def test_attacks_in_the_tables_kept_by_hand(tmp_path):
+    """Every attack in every cell of consents, staff, changes, closed and corrections: the run ends well or with lines that name the
+    rows; nothing printed or written gives orders or is a formula."""
+    (tmp_path / "raw.jsonl").write_text(json.dumps(hostile_rows()[0]) + "\n")
+    heads = {
+        "consents": ("review_id", "status", "channels", "scope", "date", "expires", "withdrawn", "name", "note"),
+        "staff": ("name",),
+        "changes": ("what", "place", "from", "theme", "hoped for"),
+        "closed": ("review_id", "by", "on", "what"),
+        "corrections": ("review_id", "what", "which", "now"),
+    }
+    good = {
+        "review_id": "good",
+        "status": "signed",
+        "from": "2026-09-01",
+        "theme": "staff",
+        "hoped for": "better",
+        "place": "Reno",
+        "on": "2026-09-03",
+    }
+    for name, columns in heads.items():
+        for attack in ATTACKS.values():
+            path = tmp_path / f"{name}.csv"
+            with open(path, "w", encoding="utf-8", errors="replace", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(columns)
+                writer.writerow([good.get(column, attack) for column in columns])
+                writer.writerow([attack] * len(columns))
+            given = [
+                "run",
+                str(tmp_path / "raw.jsonl"),
+                "--out",
+                str(tmp_path / "out"),
+                "--model",
+                "fast",
+                "--workers",
+                "1",
+            ]
+            result = CliRunner().invoke(main, [*given, f"--{name}", str(path)])
+            assert isinstance(result.exception, (SystemExit, type(None)))
+            assert "fault of the program" not in result.output, (name, attack)
+            assert not UNSEEN.search(result.output), (name, attack)
+            for written in (tmp_path / "out").rglob("*.*"):
+                if written.suffix in (".html", ".json", ".csv"):
+                    assert not UNSEEN.search(written.read_text(encoding="utf-8")), (name, attack, written.name)
+                if written.suffix == ".html":
+                    assert not bs4.BeautifulSoup(written.read_text(encoding="utf-8"), "html.parser")("img", src="x")
+                if written.suffix == ".csv":
+                    for row in csv.reader(written.read_text(encoding="utf-8").splitlines()):
+                        assert not [cell for cell in row if re.match(r"\s*[=+@]|\s*-(?!\d)|[\t\r]", cell)], (
+                            name,
+                            attack,
+                        )
+                if written.suffix == ".xlsx":
+                    for cells in (cells for one in openpyxl.load_workbook(written) for cells in one.iter_rows()):
+                        assert not [cell.value for cell in cells if cell.data_type == "f" and "evil" in str(cell.value)]
+
+
 # ── Size ──
 
 

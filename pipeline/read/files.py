@@ -153,7 +153,9 @@ def _unpacked(blob: Blob) -> Iterator[Blob]:
         if blob.why or what(blob) != "zip":
             yield blob
             return
-        archive = zipfile.ZipFile(blob.path if blob.held is None else io.BytesIO(blob.held))  # closed with its last member
+        archive = zipfile.ZipFile(
+            blob.path if blob.held is None else io.BytesIO(blob.held)
+        )  # closed with its last member
         names = Counter(info.filename for info in archive.infolist() if not info.is_dir())
     except (Unreadable, zipfile.BadZipFile, OSError, ValueError):
         yield blob

@@ -15,6 +15,7 @@ from pipeline.read.files import LARGEST, Blob, Unreadable, check_unpacked, text_
 LINE_ENDS = ("\n", "\r")
 DELIMITERS = (",", "\t", ";", "|")
 SAMPLE = 200_000  # characters
+LAST_ROW = 1 << 20  # of a spreadsheet
 RUNAWAY = 2_000_000  # characters: a cell over several lines longer than this is a quotation mark left open
 csv.field_size_limit(1 << 30)  # a review that is too long is to be refused by its row, not by the parser
 
@@ -154,7 +155,11 @@ class _workbook:
 
 def _cells(sheet) -> Iterator[list[str]]:
     sheet.reset_dimensions()  # other programs write wrong ones
-    for values in sheet.iter_rows(values_only=True):
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        if number > LAST_ROW:  # openpyxl makes an empty row of every one that a row's number leaves out
+            raise Unreadable(
+                "a sheet has a row beyond the last that a spreadsheet has: open it, save it again as .xlsx"
+            )
         cells = [cell_text(value) for value in values]
         while cells and not cells[-1]:
             cells.pop()
