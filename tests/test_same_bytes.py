@@ -176,27 +176,53 @@ def test_elsewhere_one_by_one(here, tmp_path, seed, tried):
     tried(1, "run with another hash seed and zone")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("faketime"), reason="Debian's package faketime is not installed")
-def test_another_day_for_every_clock(here, tmp_path):
-    """The clock of the system itself is set another way for one run, for libraries too."""
-    _, wanted = here(100)
-    laid_out(tmp_path / "raw", range(6))
-    command = [
-        "faketime",
-        "2031-02-03 04:05:06",
-        sys.executable,
-        "-m",
-        "pipeline",
-        "run",
-        "raw",
-        "--out",
-        "out",
-        "--model",
-        "fast",
-        "--quiet",
+# Stands before the C library: whoever asks for the time of day, in whatever language, is told another day each time.
+JUMPS = """
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+static long asked;
+int clock_gettime(clockid_t which, struct timespec *told) {
+    int failed = syscall(SYS_clock_gettime, which, told);
+    if (!failed && (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE))
+        told->tv_sec += 86400L * (__atomic_add_fetch(&asked, 1, __ATOMIC_RELAXED) * 389 % 2000 - 1000);
+    return failed;
+}
+time_t time(time_t *told) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return told ? (*told = now.tv_sec) : now.tv_sec;
+}
+int gettimeofday(struct timeval *told, void *zone) {
+    struct timespec now;
+    int failed = clock_gettime(CLOCK_REALTIME, &now);
+    told->tv_sec = now.tv_sec;
+    told->tv_usec = now.tv_nsec / 1000;
+    return failed;
+}
+"""
+
+
+@pytest.mark.skipif(not (shutil.which("cc") and sys.platform == "linux"), reason="a clock that jumps is written in C")
+@pytest.mark.parametrize(("each", "workers"), [(10, 1), pytest.param(100, 2, marks=pytest.mark.slow)])
+def test_a_clock_that_jumps(here, tmp_path, each, workers):
+    """Another day each time that anybody asks for it, years ahead and years back, for libraries in C too: every byte is the same."""
+    _, wanted = here(each)
+    (tmp_path / "jumps.c").write_text(JUMPS)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "jumps.so", tmp_path / "jumps.c"], check=True)
+    jumping = os.environ | {"LD_PRELOAD": str(tmp_path / "jumps.so"), "PYTHONPATH": str(PROJECT)}
+    asked = "import time; print(len({int(time.time() // 86400) for _ in range(9)}))"
+    told = subprocess.run([sys.executable, "-c", asked], env=jumping, capture_output=True, text=True, check=True)
+    assert told.stdout == "9\n", "the clock does not jump"
+    laid_out(tmp_path / "raw", range(6), each)
+    command = ["run", "raw", "--out", "out", "--quiet", "--model"] + [
+        str(PROJECT / "models" / "fast"),
+        "--workers",
+        str(workers),
     ]
-    subprocess.run(command, cwd=tmp_path, check=True, env=os.environ | {"PYTHONPATH": str(PROJECT)})
+    subprocess.run([sys.executable, "-m", "pipeline", *command], cwd=tmp_path, check=True, env=jumping)
     same(digest(tmp_path / "out"), wanted, tmp_path)
 
 
