@@ -119,7 +119,7 @@ def _under(folder: Path) -> Iterator[Blob]:
         if {*names} >= OURS:
             folders.clear()
             continue
-        for file in [here / name for name in (*names, *folders) if name in names or os.path.islink(here / name)]:
+        for file in [*(here / name for name in names), *filter(os.path.islink, (here / name for name in folders))]:
             blob = Blob(label_of(file.relative_to(folder).as_posix()), file, folder=folder)
             if not LITTER.search(blob.label):
                 yield blob._replace(why="" if os.path.isfile(file) else _no_file(file))
@@ -153,9 +153,8 @@ def _unpacked(blob: Blob) -> Iterator[Blob]:
         if blob.why or what(blob) != "zip":
             yield blob
             return
-        archive = zipfile.ZipFile(
-            blob.path if blob.held is None else io.BytesIO(blob.held)
-        )  # closed with its last member
+        # closed with its last member
+        archive = zipfile.ZipFile(blob.path if blob.held is None else io.BytesIO(blob.held))
         names = Counter(info.filename for info in archive.infolist() if not info.is_dir())
     except (Unreadable, zipfile.BadZipFile, OSError, ValueError):
         yield blob
