@@ -74,7 +74,7 @@ class NameRule(NamedTuple):
     last: bool
     several: bool
     likely: bool
-    chars: Expression | None
+    holds: Expression | None
     needs: frozenset[str]
     unless: Expression | None
 
@@ -85,7 +85,7 @@ class OtherRule(NamedTuple):
     id: str
     kind: str
     when: tuple[Expression, ...]
-    chars: Expression | None
+    holds: Expression | None
     needs: frozenset[str]
     typed: bool
     unless: Expression | None
@@ -115,6 +115,7 @@ class Rules(NamedTuple):
     openers: frozenset[str]  # those that sentences begin with
     surnames: frozenset[str]
     never: frozenset[str]
+    no_name: frozenset[str]  # those of them that no given name is
     cues: frozenset[str]  # words without which no rule for unlisted names can speak
     kin_words: frozenset[str]
     kin: Expression
@@ -135,6 +136,14 @@ for _code in range(0xC0, 0x250):
     if _plain.isascii():
         _FOLD[_code] = _plain.lower()
 
+MARKS = {  # what a rule may need besides words, as it stands among the words of a text
+    "digits": {"0"},
+    "many_digits": {"00"},
+    "hash": {"#"},
+    "at_sign": {"@"},
+    "slash": {"/"},
+    "bracket": {"[", "(", "{"},
+}
 KNOWN = ("known", "known full", "initial")  # what `who` says where a listed given name is needed
 WORD = re.compile(r"\w+")
 NAME_PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
@@ -264,11 +273,7 @@ def rules() -> Rules:
     parts = {key: _either(terms) for key, terms in lists.items()}
     for key, source in data["fragments"].items():
         parts[key] = re.sub(r"\{([a-z_]+)\}", lambda match: parts[match.group(1)], source)
-    gates = {key: {_gate(fold(term)) for term in terms} for key, terms in lists.items()} | {
-        "digits": {"0"},
-        "many_digits": {"00"},
-        "hash": {"#"},
-    }
+    gates = {key: {_gate(fold(term)) for term in terms} for key, terms in lists.items()} | MARKS
 
     def needs(rule: dict) -> frozenset[str]:
         return frozenset().union(*(gates[key] for key in rule.get("needs", ())))
@@ -289,7 +294,7 @@ def rules() -> Rules:
             tuple(around(source, rule) for source in rule["when"]),
             rule["who"],
             *(rule.get(key, False) for key in ("lower", "words", "yields", "near", "kin", "last", "several", "likely")),
-            _if_any(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
+            _if_any(_expression(rule.get("holds", ""), parts)),
             needs(rule),
             _exceptions(rule.get("unless", []), parts),
         )
@@ -300,7 +305,7 @@ def rules() -> Rules:
             rule["id"],
             rule["kind"],
             tuple(Expression(_marked(_expression(source, parts))) for source in rule["when"]),
-            _if_any(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
+            _if_any(_expression(rule.get("holds", ""), parts)),
             needs(rule),
             rule.get("typed", False),
             _exceptions(rule.get("unless", []), parts),
@@ -312,6 +317,8 @@ def rules() -> Rules:
         word: group["mid_sentence"] for group in names["also_words"].values() for word in fold(group["names"]).split()
     }
     given = frozenset().union(*words.values(), also_words)
+    never = frozenset(word for group in data["never"].values() for word in fold(group["words"]).split())
+    never |= gates["kin"] | gates["many"] | gates["staff"]
     ends = "|".join(_expression(source, parts).replace("<>", "") for source in data["staff"]["before"])
     return Rules(
         name_rules,
@@ -326,10 +333,8 @@ def rules() -> Rules:
             *(fold(group["names"]).split() for group in names["also_words"].values() if group.get("opens_sentences"))
         ),
         frozenset(fold(names["surnames"]["common"]).split()),
-        frozenset(word for group in data["never"].values() for word in fold(group["words"]).split())
-        | gates["kin"]
-        | gates["many"]
-        | gates["staff"],
+        never,
+        never - given,
         frozenset().union(*(rule.needs for rule in name_rules if rule.who != "known")),
         frozenset(gates["kin"] | gates["many"]),
         Expression(_expression(OWN_KIN, parts)),
@@ -352,7 +357,7 @@ def _filed(some_rules: Iterable) -> dict[str, list]:
 
 def _that_may_speak(filed: dict[str, list], typed: "_Typed") -> list:
     """Those of the filed rules for which a text has a word that they need, each once, and those that need none."""
-    spoken = {rule.id: rule for word in filter(filed.__contains__, typed.words) for rule in filed[word]}
+    spoken = {rule.id: rule for word in filed.keys() & typed.words for rule in filed[word]}
     return [*filed[""], *spoken.values()] if spoken else filed[""]
 
 
@@ -385,9 +390,9 @@ class _Typed(NamedTuple):
 
     text: str
     low: str
-    words: frozenset[
+    words: set[
         str
-    ]  # folded words of the text; "0" stands for three digits in a row, "00" for seven close together, "#" for itself
+    ]  # folded words of the text; "0": three digits in a row, "00": seven close together; a mark for itself
     likely: frozenset[str]  # unlisted words that the text treats as names
 
 
@@ -598,7 +603,7 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
         return kin[0]
 
     def may_speak(rule: NameRule) -> bool:
-        return not rule.chars or rule.chars.search(low, tail if rule.last else 0) is not None
+        return not rule.holds or rule.holds.search(low, tail if rule.last else 0) is not None
 
     def taken() -> Iterator[tuple[_Name | None, NameRule, Cue]]:
         """Where the cue before a name stands, if it has one."""
@@ -622,12 +627,11 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
             rule for rule in _that_may_speak(of.sought, typed) if (known or rule.who not in KNOWN) and may_speak(rule)
         ]
         places = _name_places(typed, of) if sought else []
-        before = _words_before(typed, places)
-        backwards = any(cue.before is None for rule in sought for cue in rule.when)
-        ends = {at: _end_of_name(typed, at, of) for at in places} if backwards else {}
+        before, ends = _words_before(typed, places), {}
         for rule in sought if places else ():
             for cue in rule.when:
                 if cue.before is None:
+                    ends = ends or {at: _end_of_name(typed, at, of) for at in places}
                     ending = [at for at, end in ends.items() if cue.after.match(low, end)]
                     for name in _apart(_name_at(typed, at, rule, of) for at in ending):
                         yield name, rule, cue
@@ -674,13 +678,10 @@ def _words_beside(typed: _Typed, start: int, end: int) -> tuple[str, str]:
 
 def _name_places(typed: _Typed, of: Rules) -> list[int]:
     """Where a name could begin that a cue in the text might mean."""
-    low, places = typed.low, []
-    for match in CAPITALISED.finditer(typed.text):
+    text, low, no_name, places = typed.text, typed.low, of.no_name, []
+    for match in CAPITALISED.finditer(text):
         at, end = match.span()
-        word = low[at:end]
-        if (len(word) == 1 or word not in of.never or word in of.given or low[end : end + 1] in "'-") and typed.text[
-            at
-        ].isupper():
+        if (low[at:end] not in no_name or end - at == 1 or low[end : end + 1] in "'-") and text[at].isupper():
             places.append(at)
     small = (typed.words & of.begin_given) - of.also_words.keys()
     if "ito" in low or "ita" in low:
@@ -744,11 +745,10 @@ def _again(typed: _Typed, names: Sequence[tuple[str, ...]], lower: bool, of: Rul
 
 def _typed(text: str, of: Rules) -> _Typed:
     low = fold(text)
-    words = frozenset(split_words(low))
-    if "#" in text:
-        words |= {"#"}
+    words = set(split_words(low))
+    words.update(filter(text.__contains__, "#@/[({"))
     if DIGITS.search(text):
-        words |= {"0", "00"} if MANY_DIGITS.search(text) else {"0"}
+        words.update(("0", "00") if MANY_DIGITS.search(text) else ("0",))
     likely = frozenset() if words.isdisjoint(of.kin_words) else _likely(text, low, of)
     return _Typed(text, low, words, likely)
 
@@ -756,9 +756,9 @@ def _typed(text: str, of: Rules) -> _Typed:
 def _others(typed: _Typed, of: Rules) -> Iterator[Identifier]:
     """Everything but names."""
     for rule in _that_may_speak(of.others_filed, typed):
-        if rule.chars and not rule.chars.search(typed.low):
-            continue
         subject = typed.text if rule.typed else typed.low
+        if rule.holds and not rule.holds.search(subject):
+            continue
         for pattern in rule.when:
             for match in pattern.finditer(subject):
                 start, end = match.span("it")
