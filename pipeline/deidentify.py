@@ -51,13 +51,14 @@ class Expression:
 
 
 class Cue(NamedTuple):
-    """One `when` of a name's rule: what stands before the name and what after, and the words that can be next to it on
-    either side (see edge_words), None where any may."""
+    """One `when` of a name's rule: what stands before the name and what after, the words that can be next to it on
+    either side (see edge_words), None where any may, and what must stand in the text at all."""
 
     before: Expression | None
     after: Expression | None
     words_before: frozenset[str] | None
     words_after: frozenset[str] | None
+    holds: Expression | None
 
 
 class NameRule(NamedTuple):
@@ -115,7 +116,7 @@ class Rules(NamedTuple):
     openers: frozenset[str]  # those that sentences begin with
     surnames: frozenset[str]
     never: frozenset[str]
-    no_name: frozenset[str]  # those of them that no given name is
+    no_name: frozenset[str]  # with which no name begins: those of them that are no given name, "I" and "A"
     cues: frozenset[str]  # words without which no rule for unlisted names can speak
     kin_words: frozenset[str]
     kin: Expression
@@ -144,6 +145,7 @@ MARKS = {  # what a rule may need besides words, as it stands among the words of
     "slash": {"/"},
     "bracket": {"[", "(", "{"},
 }
+NO_INITIAL = frozenset("ai")  # words, in English and Spanish
 KNOWN = ("known", "known full", "initial")  # what `who` says where a listed given name is needed
 WORD = re.compile(r"\w+")
 NAME_PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
@@ -278,14 +280,16 @@ def rules() -> Rules:
     def needs(rule: dict) -> frozenset[str]:
         return frozenset().union(*(gates[key] for key in rule.get("needs", ())))
 
-    def around(source: str, rule: dict) -> Cue:
-        before, after = (_expression(side, parts) for side in source.split("<>"))
+    def around(source: str | dict, rule: dict) -> Cue:
+        cue = source if isinstance(source, dict) else {"cue": source}
+        before, after = (_expression(side, parts) for side in cue["cue"].split("<>"))
         ending = "\\Z" if rule["who"] in KNOWN and not rule.get("lower") else r"(?=[^\W\d_])"
         return Cue(
             _if_any(f"(?:{before}){ending}" if before else ""),
             _if_any(after),
             edge_words(before, at_end=True) if before else None,
             edge_words(after, at_end=False) if after else None,
+            _if_any(_expression(cue.get("holds", ""), parts)),
         )
 
     name_rules = tuple(
@@ -334,7 +338,7 @@ def rules() -> Rules:
         ),
         frozenset(fold(names["surnames"]["common"]).split()),
         never,
-        never - given,
+        frozenset(word for word in never if len(word) > 1 and not _is_given(word, given)) | NO_INITIAL,
         frozenset().union(*(rule.needs for rule in name_rules if rule.who != "known")),
         frozenset(gates["kin"] | gates["many"]),
         Expression(_expression(OWN_KIN, parts)),
@@ -402,13 +406,13 @@ def _shape(word: str) -> str:
     return "caps" if len(word) > 1 and word.isupper() else "title"
 
 
-def _is_given(word: str, of: Rules) -> bool:
-    if word in of.given or ("-" in word and word.split("-")[0] in of.given):
+def _is_given(word: str, given: frozenset[str]) -> bool:
+    if word in given or ("-" in word and word.split("-")[0] in given):
         return True
     for ending in DIMINUTIVES:  # Adriancito, Lupita
         if word.endswith(ending) and len(word) - len(ending) > 2:
             stem = word[: -len(ending)]
-            return stem in of.given or stem + "o" in of.given or stem + "a" in of.given
+            return stem in given or stem + "o" in given or stem + "a" in given
     return False
 
 
@@ -431,9 +435,9 @@ def _name_at(typed: _Typed, at: int, rule: NameRule, of: Rules) -> _Name | None:
         return None
     end, word = token.end(), low[at : token.end()]
     shape, is_word = _shape(token.group()), word in of.also_words
-    given = len(word) > 1 and (_is_given(word, of) or (rule.likely and word in typed.likely))
+    given = len(word) > 1 and (_is_given(word, of.given) or (rule.likely and word in typed.likely))
     if len(word) == 1:  # J. R. Whitcomb
-        if shape == "lower" or rule.who not in ("any", "full", "known or full") or word in "ai":
+        if shape == "lower" or rule.who not in ("any", "full", "known or full") or word in NO_INITIAL:
             return None
         end += text[end : end + 1] == "."
     elif given:
@@ -630,6 +634,8 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
         before, ends = _words_before(typed, places), {}
         for rule in sought if places else ():
             for cue in rule.when:
+                if cue.holds and not cue.holds.search(low):
+                    continue
                 if cue.before is None:
                     ends = ends or {at: _end_of_name(typed, at, of) for at in places}
                     ending = [at for at, end in ends.items() if cue.after.match(low, end)]
@@ -681,7 +687,9 @@ def _name_places(typed: _Typed, of: Rules) -> list[int]:
     text, low, no_name, places = typed.text, typed.low, of.no_name, []
     for match in CAPITALISED.finditer(text):
         at, end = match.span()
-        if (low[at:end] not in no_name or end - at == 1 or low[end : end + 1] in "'-") and text[at].isupper():
+        if low[end : end + 1] in ("'", "-"):
+            end = TOKEN.match(text, at).end()
+        if low[at:end] not in no_name and text[at].isupper():
             places.append(at)
     small = (typed.words & of.begin_given) - of.also_words.keys()
     if "ito" in low or "ita" in low:
@@ -812,7 +820,7 @@ def _of_author(typed: _Typed, author: str, roster: _Roster, of: Rules) -> Iterat
             if typed.text[match.start()].isupper():
                 yield Identifier(*match.span(), "NAME", "author")
     first = words[0]
-    if not _is_given(first, of) or first in of.also_words or first in roster.first or _as_staff(typed, first, of):
+    if not _is_given(first, of.given) or first in of.also_words or first in roster.first or _as_staff(typed, first, of):
         words = ("", *words[1:])  # a screen name of one word, or somebody who works there
     for name in _again(typed, [words], False, of):
         yield Identifier(name.start, name.end, "NAME", "author")
