@@ -688,7 +688,7 @@ def _name_places(typed: _Typed, of: Rules) -> list[int]:
     for match in CAPITALISED.finditer(text):
         at, end = match.span()
         if low[end : end + 1] in ("'", "-"):
-            end = TOKEN.match(text, at).end()
+            end = TOKEN.match(text, at, at + NEAR).end()  # no word of no_name is nearly as long
         if low[at:end] not in no_name and text[at].isupper():
             places.append(at)
     small = (typed.words & of.begin_given) - of.also_words.keys()
