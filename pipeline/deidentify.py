@@ -100,18 +100,24 @@ class Beside(NamedTuple):
     always: list[tuple[NameRule, Cue]]
 
 
+class Filed(NamedTuple):
+    """Rules by each word of which they need one, those words, and the rules that need none."""
+
+    by_word: dict[str, list]
+    words: frozenset[str]
+    always: list
+
+
 class Rules(NamedTuple):
     """The two data files as rules."""
 
     names: tuple[NameRule, ...]
     beside: Beside
-    sought: dict[
-        str, list[NameRule]
-    ]  # the other rules for names, whose cues are looked for in the whole text; see _filed
+    sought: Filed  # the other rules for names, whose cues are looked for in the whole text
     others: tuple[OtherRule, ...]
-    others_filed: dict[str, list[OtherRule]]
+    others_filed: Filed
     given: frozenset[str]
-    begin_given: frozenset[str]  # the first words of those: D'Angelo begins with a D
+    begin_given: frozenset[str]  # the first words of those that are no words besides: D'Angelo begins with a D
     also_words: dict[str, bool]  # a name that is also a word → whether a capital in mid-sentence settles it
     openers: frozenset[str]  # those that sentences begin with
     surnames: frozenset[str]
@@ -331,7 +337,7 @@ def rules() -> Rules:
         other_rules,
         _filed(other_rules),
         given,
-        frozenset(WORD.match(name).group() for name in given),
+        frozenset(WORD.match(name).group() for name in given) - also_words.keys(),
         also_words,
         frozenset().union(
             *(fold(group["names"]).split() for group in names["also_words"].values() if group.get("opens_sentences"))
@@ -350,19 +356,18 @@ def rules() -> Rules:
     )
 
 
-def _filed(some_rules: Iterable) -> dict[str, list]:
-    """Rules under each word of which they need one, or under "" where they need none."""
-    filed: dict[str, list] = {"": []}
+def _filed(some_rules: Iterable) -> Filed:
+    by_word, always = {}, []
     for rule in some_rules:
-        for word in rule.needs or ("",):
-            filed.setdefault(word, []).append(rule)
-    return filed
+        for shelf in [by_word.setdefault(word, []) for word in rule.needs] or [always]:
+            shelf.append(rule)
+    return Filed(by_word, frozenset(by_word), always)
 
 
-def _that_may_speak(filed: dict[str, list], typed: "_Typed") -> list:
+def _that_may_speak(filed: Filed, typed: "_Typed") -> list:
     """Those of the filed rules for which a text has a word that they need, each once, and those that need none."""
-    spoken = {rule.id: rule for word in filed.keys() & typed.words for rule in filed[word]}
-    return [*filed[""], *spoken.values()] if spoken else filed[""]
+    spoken = {rule.id: rule for word in typed.words & filed.words for rule in filed.by_word[word]}
+    return [*filed.always, *spoken.values()]
 
 
 def _beside(name_rules: Iterable[NameRule]) -> Beside:
@@ -522,11 +527,11 @@ def _as_staff(typed: _Typed, word: str, of: Rules) -> bool:
 
 def _likely(text: str, low: str, of: Rules) -> frozenset[str]:
     """Words that no list knows, capitalised within a sentence and nowhere typed low: "hell with Benedikt"."""
-    inside = INSIDE.findall(text)
+    inside = list(INSIDE.finditer(text))
     if len(inside) > 0.1 * low.count(" ") + 6:  # Every Word Has One
         return frozenset()
     likely = []
-    for match in INSIDE.finditer(text) if inside else ():
+    for match in inside:
         at, end = match.span()
         word = low[at:end]
         if word in of.never or word in of.given or word in text:
@@ -691,7 +696,7 @@ def _name_places(typed: _Typed, of: Rules) -> list[int]:
             end = TOKEN.match(text, at, at + NEAR).end()  # no word of no_name is nearly as long
         if low[at:end] not in no_name and text[at].isupper():
             places.append(at)
-    small = (typed.words & of.begin_given) - of.also_words.keys()
+    small = typed.words & of.begin_given
     if "ito" in low or "ita" in low:
         small |= {word for word in typed.words if word.endswith(DIMINUTIVES)}
     for word in small:

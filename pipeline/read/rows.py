@@ -160,6 +160,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
     if plan.machine in cells:
         made = _each(cells[plan.machine], lambda value: value.strip().casefold() in ("true", "1", "yes"))
         translated, cut = translated | made, cut | made
+    author = _author(cells, plan, first, n)
     edited = first("edited") if "edited" in plan.fields else ()
     reviews = pd.DataFrame(
         {
@@ -178,7 +179,7 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
             "recommended": recommended,
             "question": np.where(asked & ~(nothing & bool(plan.answers)), question, None),
             "text": text,
-            "author": _author(cells, plan, first, n),
+            "author": author,
             "translated": translated,
             "truncated": cut
             | shortened
@@ -187,12 +188,11 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
         }
     )[kept].reset_index(drop=True)
     refused = ~kept
-    shown = np.where(_stripped(typed) != "", typed, _joined(records, plan)) if refused.any() else typed
+    shown = typed[refused]
+    shown = np.where(_stripped(shown) != "", shown, _joined(records[refused], plan))
     refusals = [
         Refusal(int(row), why, words, author)
-        for row, why, words, author in zip(
-            rows[refused], reason[refused], shown[refused], _author(cells, plan, first, n)[refused], strict=True
-        )
+        for row, why, words, author in zip(rows[refused], reason[refused], shown, author[refused], strict=True)
     ]
     return Read(
         frame(reviews, TYPED),
