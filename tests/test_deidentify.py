@@ -244,8 +244,8 @@ def test_what_a_rule_needs_stands_in_every_text_it_can_match():
         for rule in (rule for rule in of.names if rule.needs):
             cue = any(all(part is None or part.search(low) for part in (cue.before, cue.after)) for cue in rule.when)
             assert not cue or words & rule.needs, (rule.id, text)
-        for rule, cue in ((rule, cue) for rule in of.names for cue in rule.when if cue.holds):
-            assert not cue.before.search(low) or cue.holds.search(low), (rule.id, text)
+        for cue in (cue for rule in of.names for cue in rule.when if cue.holds):
+            assert not cue.before.search(low) or cue.holds.search(low), (cue.before.source, text)
 
 
 def test_the_word_beside_a_name_is_one_that_its_cue_can_have_there():
