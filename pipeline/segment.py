@@ -157,19 +157,17 @@ def _ends_with(word: str, after: str) -> bool:
 
 def _add(spans: list, first: int, text: str, start: int, end: int) -> None:
     """One more sentence; or the last one made longer, where it ends with a title or what follows holds no word."""
-    span = trimmed(text, start, end)
-    if span.end <= span.start:
+    begun, ended = span = trimmed(text, start, end)
+    if ended <= begun:
         return
     if spans:
-        last = spans[-1]
+        last, last_end = spans[-1]
         # "!", " . " and "👍" close what stands before, across lines too; so does the mark that ends a question quoted.
-        closing = not text[span.start].isalnum() and (
-            not LETTER.search(text, span.start, span.end) or QUOTE_ENDS.match(text, start)
-        )
+        closing = not text[begun].isalnum() and (not LETTER.search(text, begun, ended) or QUOTE_ENDS.match(text, start))
         # five letters before the dot are more than any title has
-        titled = text[last.end - 1] == "." and len(spans) > first and not text[last.end - 6 : last.end - 1].isalpha()
-        if closing or (titled and TITLE.search(text, max(last.start, last.end - LONGEST_TITLE), last.end)):
-            spans[-1] = Clause(last.start, span.end)
+        titled = text[last_end - 1] == "." and len(spans) > first and not text[last_end - 6 : last_end - 1].isalpha()
+        if closing or (titled and TITLE.search(text, max(last, last_end - LONGEST_TITLE), last_end)):
+            spans[-1] = Clause(last, ended)
             return
     spans.append(span)
 
@@ -187,7 +185,7 @@ def clauses(text: str) -> list[Clause]:
             if piece.end - piece.start >= SHORTEST and sentence.end - turn.end() >= SHORTEST:
                 found.append(piece)
                 start = turn.end()
-        piece = trimmed(text, start, sentence.end)
-        if piece.end > piece.start:
-            found.append(piece)
+        rest = trimmed(text, start, sentence.end) if start > sentence.start else sentence
+        if rest.end > rest.start:
+            found.append(rest)
     return found
