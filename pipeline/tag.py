@@ -142,11 +142,11 @@ def _stands(rule: SafetyRule, text: str, hit: Hit, spans) -> bool:
         nearby = text[spans[max(0, at - before)].start : spans[min(len(spans) - 1, at + after)].end]
         if not rule.needs.find(nearby):
             return False
-    ahead = _last_words(text, start, hit)
-    after = " ".join(text[hit.end : max(end, hit.end)].split()[:WORDS_AFTER])
+    ahead = said(_last_words(text, start, hit))
+    after = said(" ".join(text[hit.end : max(end, hit.end)].split()[:WORDS_AFTER]))
+    sentence = said(text[start:end])
     return not any(
-        words.ahead.find(ahead) or words.after.find(after) or words.sentence.find(text[start:end])
-        for words in rule.takes_back
+        words.ahead.find(ahead) or words.after.find(after) or words.sentence.find(sentence) for words in rule.takes_back
     )
 
 
