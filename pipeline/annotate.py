@@ -275,13 +275,10 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
 
     A star-only review and one in a language no model was taught stay, with nothing marked.
     """
-    readable = [
-        bool(text.strip()) and code in READ_LANGUAGES
-        for text, code in zip(reviews["text"], reviews["language"], strict=True)
-    ]
-    questions = [question if isinstance(question, str) else None for question in reviews["question"]]
+    texts, languages = reviews["text"].tolist(), reviews["language"].tolist()
+    readable = [bool(text.strip()) and code in READ_LANGUAGES for text, code in zip(texts, languages, strict=True)]
+    questions = [question if isinstance(question, str) else None for question in reviews["question"].tolist()]
     wanted = [at for at, yes in enumerate(readable) if yes]
-    texts = reviews["text"].tolist()
     read = [NOTHING] * len(reviews)
     for at, result in zip(
         wanted, read_texts([texts[at] for at in wanted], [questions[at] for at in wanted], model, taxonomy), strict=True
@@ -306,7 +303,7 @@ def annotate_batch(reviews: pd.DataFrame, model: Model, taxonomy: Taxonomy) -> t
                 *(["language not read"] if text.strip() and not yes else []),
                 *(["unsure"] if result.confidence is not None and result.confidence < UNSURE else []),
             ]
-            for flags, text, yes, result in zip(reviews["flags"], texts, readable, read, strict=True)
+            for flags, text, yes, result in zip(reviews["flags"].tolist(), texts, readable, read, strict=True)
         ],
     }
     kept = {name: reviews[name] for name in tables.REVIEWS.names if name in reviews.columns}

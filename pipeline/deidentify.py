@@ -51,13 +51,14 @@ class Expression:
 
 
 class Cue(NamedTuple):
-    """One `when` of a name's rule: what stands before the name and what after, and the words that can be next to it on
-    either side (see edge_words), None where any may."""
+    """One `when` of a name's rule: what stands before the name and what after, the words that can be next to it on
+    either side (see edge_words), None where any may, and what must stand in the text at all."""
 
     before: Expression | None
     after: Expression | None
     words_before: frozenset[str] | None
     words_after: frozenset[str] | None
+    holds: Expression | None
 
 
 class NameRule(NamedTuple):
@@ -74,7 +75,7 @@ class NameRule(NamedTuple):
     last: bool
     several: bool
     likely: bool
-    chars: Expression | None
+    holds: Expression | None
     needs: frozenset[str]
     unless: Expression | None
 
@@ -85,7 +86,7 @@ class OtherRule(NamedTuple):
     id: str
     kind: str
     when: tuple[Expression, ...]
-    chars: Expression | None
+    holds: Expression | None
     needs: frozenset[str]
     typed: bool
     unless: Expression | None
@@ -99,22 +100,29 @@ class Beside(NamedTuple):
     always: list[tuple[NameRule, Cue]]
 
 
+class Filed(NamedTuple):
+    """Rules by each word of which they need one, those words, and the rules that need none."""
+
+    by_word: dict[str, list]
+    words: frozenset[str]
+    always: list
+
+
 class Rules(NamedTuple):
     """The two data files as rules."""
 
     names: tuple[NameRule, ...]
     beside: Beside
-    sought: dict[
-        str, list[NameRule]
-    ]  # the other rules for names, whose cues are looked for in the whole text; see _filed
+    sought: Filed  # the other rules for names, whose cues are looked for in the whole text
     others: tuple[OtherRule, ...]
-    others_filed: dict[str, list[OtherRule]]
+    others_filed: Filed
     given: frozenset[str]
-    begin_given: frozenset[str]  # the first words of those: D'Angelo begins with a D
+    begin_given: frozenset[str]  # the first words of those that are no words besides: D'Angelo begins with a D
     also_words: dict[str, bool]  # a name that is also a word → whether a capital in mid-sentence settles it
     openers: frozenset[str]  # those that sentences begin with
     surnames: frozenset[str]
     never: frozenset[str]
+    no_name: frozenset[str]  # with which no name begins: those of them that are no given name, "I" and "A"
     cues: frozenset[str]  # words without which no rule for unlisted names can speak
     kin_words: frozenset[str]
     kin: Expression
@@ -135,6 +143,15 @@ for _code in range(0xC0, 0x250):
     if _plain.isascii():
         _FOLD[_code] = _plain.lower()
 
+MARKS = {  # what a rule may need besides words, as it stands among the words of a text
+    "digits": {"0"},
+    "many_digits": {"00"},
+    "hash": {"#"},
+    "at_sign": {"@"},
+    "slash": {"/"},
+    "bracket": {"[", "(", "{"},
+}
+NO_INITIAL = frozenset("ai")  # words, in English and Spanish
 KNOWN = ("known", "known full", "initial")  # what `who` says where a listed given name is needed
 WORD = re.compile(r"\w+")
 NAME_PART = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
@@ -264,23 +281,21 @@ def rules() -> Rules:
     parts = {key: _either(terms) for key, terms in lists.items()}
     for key, source in data["fragments"].items():
         parts[key] = re.sub(r"\{([a-z_]+)\}", lambda match: parts[match.group(1)], source)
-    gates = {key: {_gate(fold(term)) for term in terms} for key, terms in lists.items()} | {
-        "digits": {"0"},
-        "many_digits": {"00"},
-        "hash": {"#"},
-    }
+    gates = {key: {_gate(fold(term)) for term in terms} for key, terms in lists.items()} | MARKS
 
     def needs(rule: dict) -> frozenset[str]:
         return frozenset().union(*(gates[key] for key in rule.get("needs", ())))
 
-    def around(source: str, rule: dict) -> Cue:
-        before, after = (_expression(side, parts) for side in source.split("<>"))
+    def around(source: str | dict, rule: dict) -> Cue:
+        cue = source if isinstance(source, dict) else {"cue": source}
+        before, after = (_expression(side, parts) for side in cue["cue"].split("<>"))
         ending = "\\Z" if rule["who"] in KNOWN and not rule.get("lower") else r"(?=[^\W\d_])"
         return Cue(
             _if_any(f"(?:{before}){ending}" if before else ""),
             _if_any(after),
             edge_words(before, at_end=True) if before else None,
             edge_words(after, at_end=False) if after else None,
+            _if_any(_expression(cue.get("holds", ""), parts)),
         )
 
     name_rules = tuple(
@@ -289,7 +304,7 @@ def rules() -> Rules:
             tuple(around(source, rule) for source in rule["when"]),
             rule["who"],
             *(rule.get(key, False) for key in ("lower", "words", "yields", "near", "kin", "last", "several", "likely")),
-            _if_any(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
+            _if_any(_expression(rule.get("holds", ""), parts)),
             needs(rule),
             _exceptions(rule.get("unless", []), parts),
         )
@@ -300,7 +315,7 @@ def rules() -> Rules:
             rule["id"],
             rule["kind"],
             tuple(Expression(_marked(_expression(source, parts))) for source in rule["when"]),
-            _if_any(f"[{re.escape(rule['chars'])}]" if "chars" in rule else ""),
+            _if_any(_expression(rule.get("holds", ""), parts)),
             needs(rule),
             rule.get("typed", False),
             _exceptions(rule.get("unless", []), parts),
@@ -312,6 +327,8 @@ def rules() -> Rules:
         word: group["mid_sentence"] for group in names["also_words"].values() for word in fold(group["names"]).split()
     }
     given = frozenset().union(*words.values(), also_words)
+    never = frozenset(word for group in data["never"].values() for word in fold(group["words"]).split())
+    never |= gates["kin"] | gates["many"] | gates["staff"]
     ends = "|".join(_expression(source, parts).replace("<>", "") for source in data["staff"]["before"])
     return Rules(
         name_rules,
@@ -320,16 +337,14 @@ def rules() -> Rules:
         other_rules,
         _filed(other_rules),
         given,
-        frozenset(WORD.match(name).group() for name in given),
+        frozenset(WORD.match(name).group() for name in given) - also_words.keys(),
         also_words,
         frozenset().union(
             *(fold(group["names"]).split() for group in names["also_words"].values() if group.get("opens_sentences"))
         ),
         frozenset(fold(names["surnames"]["common"]).split()),
-        frozenset(word for group in data["never"].values() for word in fold(group["words"]).split())
-        | gates["kin"]
-        | gates["many"]
-        | gates["staff"],
+        never,
+        frozenset(word for word in never if len(word) > 1 and not _is_given(word, given)) | NO_INITIAL,
         frozenset().union(*(rule.needs for rule in name_rules if rule.who != "known")),
         frozenset(gates["kin"] | gates["many"]),
         Expression(_expression(OWN_KIN, parts)),
@@ -341,19 +356,18 @@ def rules() -> Rules:
     )
 
 
-def _filed(some_rules: Iterable) -> dict[str, list]:
-    """Rules under each word of which they need one, or under "" where they need none."""
-    filed: dict[str, list] = {"": []}
+def _filed(some_rules: Iterable) -> Filed:
+    by_word, always = {}, []
     for rule in some_rules:
-        for word in rule.needs or ("",):
-            filed.setdefault(word, []).append(rule)
-    return filed
+        for shelf in [by_word.setdefault(word, []) for word in rule.needs] or [always]:
+            shelf.append(rule)
+    return Filed(by_word, frozenset(by_word), always)
 
 
-def _that_may_speak(filed: dict[str, list], typed: "_Typed") -> list:
+def _that_may_speak(filed: Filed, typed: "_Typed") -> list:
     """Those of the filed rules for which a text has a word that they need, each once, and those that need none."""
-    spoken = {rule.id: rule for word in filter(filed.__contains__, typed.words) for rule in filed[word]}
-    return [*filed[""], *spoken.values()] if spoken else filed[""]
+    spoken = {rule.id: rule for word in typed.words & filed.words for rule in filed.by_word[word]}
+    return [*filed.always, *spoken.values()]
 
 
 def _beside(name_rules: Iterable[NameRule]) -> Beside:
@@ -385,9 +399,9 @@ class _Typed(NamedTuple):
 
     text: str
     low: str
-    words: frozenset[
+    words: set[
         str
-    ]  # folded words of the text; "0" stands for three digits in a row, "00" for seven close together, "#" for itself
+    ]  # folded words of the text; "0": three digits in a row, "00": seven close together; a mark for itself
     likely: frozenset[str]  # unlisted words that the text treats as names
 
 
@@ -397,13 +411,13 @@ def _shape(word: str) -> str:
     return "caps" if len(word) > 1 and word.isupper() else "title"
 
 
-def _is_given(word: str, of: Rules) -> bool:
-    if word in of.given or ("-" in word and word.split("-")[0] in of.given):
+def _is_given(word: str, given: frozenset[str]) -> bool:
+    if word in given or ("-" in word and word.split("-")[0] in given):
         return True
     for ending in DIMINUTIVES:  # Adriancito, Lupita
         if word.endswith(ending) and len(word) - len(ending) > 2:
             stem = word[: -len(ending)]
-            return stem in of.given or stem + "o" in of.given or stem + "a" in of.given
+            return stem in given or stem + "o" in given or stem + "a" in given
     return False
 
 
@@ -426,9 +440,9 @@ def _name_at(typed: _Typed, at: int, rule: NameRule, of: Rules) -> _Name | None:
         return None
     end, word = token.end(), low[at : token.end()]
     shape, is_word = _shape(token.group()), word in of.also_words
-    given = len(word) > 1 and (_is_given(word, of) or (rule.likely and word in typed.likely))
+    given = len(word) > 1 and (_is_given(word, of.given) or (rule.likely and word in typed.likely))
     if len(word) == 1:  # J. R. Whitcomb
-        if shape == "lower" or rule.who not in ("any", "full", "known or full") or word in "ai":
+        if shape == "lower" or rule.who not in ("any", "full", "known or full") or word in NO_INITIAL:
             return None
         end += text[end : end + 1] == "."
     elif given:
@@ -513,11 +527,11 @@ def _as_staff(typed: _Typed, word: str, of: Rules) -> bool:
 
 def _likely(text: str, low: str, of: Rules) -> frozenset[str]:
     """Words that no list knows, capitalised within a sentence and nowhere typed low: "hell with Benedikt"."""
-    inside = INSIDE.findall(text)
+    inside = list(INSIDE.finditer(text))
     if len(inside) > 0.1 * low.count(" ") + 6:  # Every Word Has One
         return frozenset()
     likely = []
-    for match in INSIDE.finditer(text) if inside else ():
+    for match in inside:
         at, end = match.span()
         word = low[at:end]
         if word in of.never or word in of.given or word in text:
@@ -598,7 +612,7 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
         return kin[0]
 
     def may_speak(rule: NameRule) -> bool:
-        return not rule.chars or rule.chars.search(low, tail if rule.last else 0) is not None
+        return not rule.holds or rule.holds.search(low, tail if rule.last else 0) is not None
 
     def taken() -> Iterator[tuple[_Name | None, NameRule, Cue]]:
         """Where the cue before a name stands, if it has one."""
@@ -622,12 +636,13 @@ def _names(typed: _Typed, roster: _Roster, of: Rules) -> Iterator[tuple[_Name, N
             rule for rule in _that_may_speak(of.sought, typed) if (known or rule.who not in KNOWN) and may_speak(rule)
         ]
         places = _name_places(typed, of) if sought else []
-        before = _words_before(typed, places)
-        backwards = any(cue.before is None for rule in sought for cue in rule.when)
-        ends = {at: _end_of_name(typed, at, of) for at in places} if backwards else {}
+        before, ends = _words_before(typed, places), {}
         for rule in sought if places else ():
             for cue in rule.when:
+                if cue.holds and not cue.holds.search(low):
+                    continue
                 if cue.before is None:
+                    ends = ends or {at: _end_of_name(typed, at, of) for at in places}
                     ending = [at for at, end in ends.items() if cue.after.match(low, end)]
                     for name in _apart(_name_at(typed, at, rule, of) for at in ending):
                         yield name, rule, cue
@@ -674,15 +689,14 @@ def _words_beside(typed: _Typed, start: int, end: int) -> tuple[str, str]:
 
 def _name_places(typed: _Typed, of: Rules) -> list[int]:
     """Where a name could begin that a cue in the text might mean."""
-    low, places = typed.low, []
-    for match in CAPITALISED.finditer(typed.text):
+    text, low, no_name, places = typed.text, typed.low, of.no_name, []
+    for match in CAPITALISED.finditer(text):
         at, end = match.span()
-        word = low[at:end]
-        if (len(word) == 1 or word not in of.never or word in of.given or low[end : end + 1] in "'-") and typed.text[
-            at
-        ].isupper():
+        if low[end : end + 1] in ("'", "-"):
+            end = TOKEN.match(text, at, at + NEAR).end()  # no word of no_name is nearly as long
+        if low[at:end] not in no_name and text[at].isupper():
             places.append(at)
-    small = (typed.words & of.begin_given) - of.also_words.keys()
+    small = typed.words & of.begin_given
     if "ito" in low or "ita" in low:
         small |= {word for word in typed.words if word.endswith(DIMINUTIVES)}
     for word in small:
@@ -744,11 +758,10 @@ def _again(typed: _Typed, names: Sequence[tuple[str, ...]], lower: bool, of: Rul
 
 def _typed(text: str, of: Rules) -> _Typed:
     low = fold(text)
-    words = frozenset(split_words(low))
-    if "#" in text:
-        words |= {"#"}
+    words = set(split_words(low))
+    words.update(filter(text.__contains__, "#@/[({"))
     if DIGITS.search(text):
-        words |= {"0", "00"} if MANY_DIGITS.search(text) else {"0"}
+        words.update(("0", "00") if MANY_DIGITS.search(text) else ("0",))
     likely = frozenset() if words.isdisjoint(of.kin_words) else _likely(text, low, of)
     return _Typed(text, low, words, likely)
 
@@ -756,9 +769,9 @@ def _typed(text: str, of: Rules) -> _Typed:
 def _others(typed: _Typed, of: Rules) -> Iterator[Identifier]:
     """Everything but names."""
     for rule in _that_may_speak(of.others_filed, typed):
-        if rule.chars and not rule.chars.search(typed.low):
-            continue
         subject = typed.text if rule.typed else typed.low
+        if rule.holds and not rule.holds.search(subject):
+            continue
         for pattern in rule.when:
             for match in pattern.finditer(subject):
                 start, end = match.span("it")
@@ -812,7 +825,7 @@ def _of_author(typed: _Typed, author: str, roster: _Roster, of: Rules) -> Iterat
             if typed.text[match.start()].isupper():
                 yield Identifier(*match.span(), "NAME", "author")
     first = words[0]
-    if not _is_given(first, of) or first in of.also_words or first in roster.first or _as_staff(typed, first, of):
+    if not _is_given(first, of.given) or first in of.also_words or first in roster.first or _as_staff(typed, first, of):
         words = ("", *words[1:])  # a screen name of one word, or somebody who works there
     for name in _again(typed, [words], False, of):
         yield Identifier(name.start, name.end, "NAME", "author")

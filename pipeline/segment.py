@@ -29,6 +29,7 @@ PAUSES = frozenset(";:,.!?")
 NEXT = re.compile(r"\S*")
 LETTER = re.compile(r"\w")
 # Closing quotes and brackets belong to the sentence before them.
+QUOTING = frozenset("\"')]}‘’“”«»")
 QUOTES = re.compile(r"""["')\]}‘’“”«»]+(?:\s+|(?=--)|$)""")
 BLANKS = str.maketrans("\t\r\x0b\x0c", "    ")
 
@@ -107,19 +108,20 @@ def _parted(line: str) -> list[tuple[int, int]]:
     begin = place = 0
     spaced = line if line.isprintable() else line.translate(BLANKS)
     for mark in MARK.finditer(line):
-        blank = spaced.rfind(" ", place, mark.start())
-        if blank > place:
+        before, place = place, mark.start()
+        blank = spaced.rfind(" ", before, place)
+        if blank > before:
             begin = blank + 1
-        if marks and place > begin:
+        if marks and before > begin:
             marks.pop()
         marks.append((begin, mark))
-        place = mark.start()
     spans, start = [], 0
     for begin, mark in marks:
         if _is_end(line, begin, mark):
-            after = max(mark.end(), mark.end(1))
-            quotes = QUOTES.match(line, after)
-            spans.append((start, after + len(quotes.group().rstrip()) if quotes else mark.end()))
+            end = mark.end()
+            after = end if mark.end(1) < 0 else mark.end(1)
+            quotes = QUOTES.match(line, after) if line[after] in QUOTING else None
+            spans.append((start, after + len(quotes.group().rstrip()) if quotes else end))
             start = quotes.end() if quotes else after
     spans.append((start, len(line.rstrip())))
     return spans
@@ -155,18 +157,17 @@ def _ends_with(word: str, after: str) -> bool:
 
 def _add(spans: list, first: int, text: str, start: int, end: int) -> None:
     """One more sentence; or the last one made longer, where it ends with a title or what follows holds no word."""
-    span = trimmed(text, start, end)
-    if span.end <= span.start:
+    begun, ended = span = trimmed(text, start, end)
+    if ended <= begun:
         return
     if spans:
-        last = spans[-1]
+        last, last_end = spans[-1]
         # "!", " . " and "👍" close what stands before, across lines too; so does the mark that ends a question quoted.
-        closing = not text[span.start].isalnum() and (
-            not LETTER.search(text, span.start, span.end) or QUOTE_ENDS.match(text, start)
-        )
-        titled = text[last.end - 1] == "." and len(spans) > first
-        if closing or (titled and TITLE.search(text, max(last.start, last.end - LONGEST_TITLE), last.end)):
-            spans[-1] = Clause(last.start, span.end)
+        closing = not text[begun].isalnum() and (not LETTER.search(text, begun, ended) or QUOTE_ENDS.match(text, start))
+        # five letters before the dot are more than any title has
+        titled = text[last_end - 1] == "." and len(spans) > first and not text[last_end - 6 : last_end - 1].isalpha()
+        if closing or (titled and TITLE.search(text, max(last, last_end - LONGEST_TITLE), last_end)):
+            spans[-1] = Clause(last, ended)
             return
     spans.append(span)
 
@@ -184,7 +185,7 @@ def clauses(text: str) -> list[Clause]:
             if piece.end - piece.start >= SHORTEST and sentence.end - turn.end() >= SHORTEST:
                 found.append(piece)
                 start = turn.end()
-        piece = trimmed(text, start, sentence.end)
-        if piece.end > piece.start:
-            found.append(piece)
+        rest = trimmed(text, start, sentence.end) if start > sentence.start else sentence
+        if rest.end > rest.start:
+            found.append(rest)
     return found

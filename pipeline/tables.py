@@ -222,12 +222,7 @@ def frame(rows, schema):
     if isinstance(rows, pd.DataFrame) and not len(rows):  # of which pandas cannot tell the types
         table = schema.empty_table()
     elif isinstance(rows, pd.DataFrame):
-        lacking = {
-            name: pd.Series([None] * len(rows), index=rows.index, dtype=object)
-            for name in schema.names
-            if name not in rows
-        }
-        table = pa.Table.from_pandas(rows.assign(**lacking)[schema.names], schema=schema, preserve_index=False)
+        table = arrow(rows, schema)
     elif isinstance(rows, dict):
         many = len(next(iter(rows.values()), ()))
         table = pa.Table.from_pydict({name: rows.get(name, [None] * many) for name in schema.names}, schema=schema)
@@ -243,8 +238,11 @@ def pandas(table: pa.Table) -> pd.DataFrame:
 
 def arrow(table: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Exactly the schema's columns of a table, those that are not there null."""
-    table = table.reindex(columns=schema.names)
-    return pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    columns = [
+        pa.array(table[name], kind, from_pandas=True) if name in table else pa.nulls(len(table), kind)
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    ]
+    return pa.table(columns, schema=schema.remove_metadata())
 
 
 def values(column: pd.Series) -> list:

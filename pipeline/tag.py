@@ -8,7 +8,7 @@ resources/off_topic.toml, and only there.
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ WORDS_AHEAD = (
     6  # how far a denial reaches: "no headache, nausea or chest pain" does, "no idea where to park, then …" not
 )
 WORDS_AFTER = 6
+OFF_TOPIC = "off topic"
 SENTENCES_AROUND = (1, 3)  # before and after the cue's own: where a rule's `needs` may stand
 TURN = re.compile(  # where a denial stops reaching
     r"[;:()—\n]|\b(?:but|pero|until|hasta)\b"
@@ -113,8 +114,14 @@ def safety_rules() -> tuple[SafetyRule, ...]:
 
 @cache
 def _cues() -> Lists:
-    """The cues of every rule, by the rule's place in the file."""
-    return Lists({at: rule.found for at, rule in enumerate(safety_rules())})
+    """The cues of every rule of safety.toml, by its place in the file, and of all rules of off_topic.toml together."""
+    return Lists({at: rule.found for at, rule in enumerate(safety_rules())} | {OFF_TOPIC: off_topic_rules().any_cue})
+
+
+@lru_cache(maxsize=1)
+def _cues_in(shown: Said) -> dict[int | str, list[Hit]]:
+    """The cues in a text. Whether somebody may be in danger and whether it is on topic are asked of one text in turn."""
+    return dict(_cues().find(shown))
 
 
 def _last_words(text: str, start: int, hit: Hit) -> str:
@@ -135,11 +142,11 @@ def _stands(rule: SafetyRule, text: str, hit: Hit, spans) -> bool:
         nearby = text[spans[max(0, at - before)].start : spans[min(len(spans) - 1, at + after)].end]
         if not rule.needs.find(nearby):
             return False
-    ahead = _last_words(text, start, hit)
-    after = " ".join(text[hit.end : max(end, hit.end)].split()[:WORDS_AFTER])
+    ahead = said(_last_words(text, start, hit))
+    after = said(" ".join(text[hit.end : max(end, hit.end)].split()[:WORDS_AFTER]))
+    sentence = said(text[start:end])
     return not any(
-        words.ahead.find(ahead) or words.after.find(after) or words.sentence.find(text[start:end])
-        for words in rule.takes_back
+        words.ahead.find(ahead) or words.after.find(after) or words.sentence.find(sentence) for words in rule.takes_back
     )
 
 
@@ -148,7 +155,9 @@ def safety_signals(shown: str | Said) -> list[Signal]:
     found, spans = {}, None
     shown = said(shown)
     text = shown.text
-    for at, hits in _cues().find(shown):
+    for at, hits in _cues_in(shown).items():
+        if at == OFF_TOPIC:
+            continue
         rule = safety_rules()[at]
         if rule.reason in found or rule.yields_to in found:
             continue
@@ -230,11 +239,10 @@ def _cue_of(rule: OffTopicRule, shown: Said) -> Hit | None:
 
 def off_topic(text: str | Said, question: str | None = None) -> OffTopic | None:
     """What says that a text is an advert or about another business; None where a patient may be speaking."""
-    rules, any_cue = off_topic_rules()
     shown = said(text)
-    if not any_cue.find(shown):
+    if OFF_TOPIC not in _cues_in(shown):
         return None
-    for rule in rules:
+    for rule in off_topic_rules().rules:
         if question and not rule.answers:
             continue
         if (cue := _cue_of(rule, shown)) and not any(topic.find(shown) for topic in rule.silent_where):

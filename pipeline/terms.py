@@ -115,6 +115,7 @@ PIECE = re.compile(
 )
 PARTED = re.compile(r"\\b|(?:\\[s\W]|\s)\+?")
 MARKS = {rf"\{mark}" for mark in ".,:;/$%&#@+-"}
+PARTING = {" ", *(mark[1] for mark in MARKS)}
 UNTOLD = re.compile(r"\(\?(?!:|-i:|<?[=!])")
 
 
@@ -138,30 +139,31 @@ def _told(expression: str) -> list[str]:
             tokens[-1:] = [last[:-1], "*"] if len(last) > 1 else ["*"]
         elif PARTED.fullmatch(piece):
             tokens.append(piece[1] if piece in MARKS else " ")
-        elif not (last == " " and piece in (r"\s?", r"\s*", " ?", " *")):  # "\. ?b": b begins a word either way
+        elif not (last in PARTING and piece in (r"\s?", r"\s*", " ?", " *")):  # "\. ?b": b begins a word either way
             tokens.append("*")
     return tokens
 
 
-def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], int, bool]:
-    """What a sequence needs up to its closing parenthesis, where that is, and whether a word would begin after it.
+def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], int, bool, int]:
+    """What a sequence needs up to its closing parenthesis, where that is, whether a word would begin after it, and how many
+    of the needs end before it does, so that they are words whatever follows.
 
     `fresh`: whether a word begins where the sequence does.
     """
-    found, alternatives, first, ends = [], [], fresh, True
+    found, alternatives, first, ends, ended = [], [], fresh, True, 0
     while at < len(tokens) and tokens[at] != ")":
         piece, after = tokens[at], tokens[at + 1 : at + 2]
         if piece == "|":
             alternatives.append(found)
-            found, fresh, ends = [], first, ends and fresh
+            found, fresh, ends, ended = [], first, ends and fresh, 0
         elif piece == "(":
-            within, at, ends_within = _needed_of(tokens, at + 1, fresh)
+            within, at, ends_within, whole = _needed_of(tokens, at + 1, fresh)
             if tokens[at + 1 : at + 2] == ["?"]:
                 at, fresh = at + 1, fresh and ends_within
             else:
-                found += (
-                    within if _parts(tokens, at + 1) else [Needed(begun=each.whole | each.begun) for each in within]
-                )
+                if not _parts(tokens, at + 1):
+                    within[whole:] = [Needed(begun=each.whole | each.begun) for each in within[whole:]]
+                found += within
                 fresh = ends_within
         elif piece[0].isalnum() or piece[0] == "_":
             word = frozenset([piece.lower()[:-1] if after == ["?"] else piece.lower()]) - {""}
@@ -170,11 +172,12 @@ def _needed_of(tokens: list[str], at: int, fresh: bool) -> tuple[list[Needed], i
             fresh = False
         elif piece != "?":  # after a blank it only makes the blank as short as may be
             fresh = piece.isspace() or (piece not in "*'’" and after != ["?"])
+            ended = len(found) if fresh else ended
         at += 1
     if alternatives:
-        best = [min(each, key=common, default=None) for each in (*alternatives, found)]
+        ended, best = 0, [min(each, key=common, default=None) for each in (*alternatives, found)]
         found = [] if None in best else [Needed(*(frozenset().union(*kind) for kind in zip(*best, strict=True)))]
-    return found, at, ends and fresh
+    return found, at, ends and fresh, ended
 
 
 def _parts(tokens: list[str], at: int) -> bool:
@@ -185,9 +188,9 @@ def _parts(tokens: list[str], at: int) -> bool:
     return not (piece[0].isalnum() or piece[0] in "_*'’(?" or after == ["?"])
 
 
-def _leads_of(tokens: list[str], at: int = 0) -> tuple[set[str] | None, int, bool]:
-    """The beginnings of words of which a sequence begins with one (None: it cannot be told), its end, may it be empty."""
-    leads, told, begun, maybe_empty = set(), True, False, False
+def _leads_of(tokens: list[str], at: int = 0) -> tuple[Needed | None, int, bool]:
+    """The words, whole or begun, of which a sequence begins with one (None: it cannot be told), its end, may it be empty."""
+    whole, parts, told, begun, maybe_empty = set(), set(), True, False, False
     while at < len(tokens) and tokens[at] != ")":
         piece, after = tokens[at], tokens[at + 1 : at + 2]
         if piece == "|":
@@ -196,15 +199,20 @@ def _leads_of(tokens: list[str], at: int = 0) -> tuple[set[str] | None, int, boo
             within, at, empty = _leads_of(tokens, at + 1)
             optional = tokens[at + 1 : at + 2] == ["?"]
             if not begun:
-                leads, told, begun = leads | (within or set()), told and within is not None, not (optional or empty)
+                (whole if _parts(tokens, at + 1) else parts).update(within.whole if within else ())
+                parts.update(within.begun if within else ())
+                told, begun = told and within is not None, not (optional or empty)
             at += optional
         elif not begun:
             word = (piece[:-1] if after == ["?"] else piece).lower()
             told, begun = told and word.isalnum(), True
             marked = after and after[0] in ".,:;/" and tokens[at + 2 : at + 3] != ["?"]
-            leads.add(word + after[0] if marked else word)
+            if marked or not _parts(tokens, at + 1):
+                parts.add(word + after[0] if marked else word)
+            else:
+                whole.add(word)
         at += 1
-    return leads if told else None, at, maybe_empty or not begun
+    return Needed(frozenset(whole), frozenset(parts)) if told else None, at, maybe_empty or not begun
 
 
 def split_words(text: str) -> list[str]:
@@ -239,19 +247,19 @@ class _Term(NamedTuple):
         """Where it matches, from left to right."""
         whole, small, found, end = text.text, text.small, [], 0
         leads = leads_of(self.term)
-        if not leads or len(small) != len(whole):
+        if leads is None or len(small) != len(whole):
             return [match.span() for match in compiled(self.term).finditer(whole)]
-        for start in _starts(leads, small):
+        for start in _starts(leads, text):
             if start >= end and (match := compiled(self.term).match(whole, start)):
                 found.append(match.span())
                 end = match.end()
         return found
 
 
-def _starts(leads: Iterable[str], small: str) -> list[int]:
-    """Where a word begins with one of the leads."""
-    starts = []
-    for lead in leads:
+def _starts(leads: Needed, text: Said) -> list[int]:
+    """Where a word is or begins with one of the leads."""
+    starts, small = [], text.small
+    for lead in (*(leads.whole & text.words), *leads.begun):
         start = small.find(lead)
         while start >= 0:
             if not start or not (small[start - 1].isalnum() or small[start - 1] == "_"):
@@ -261,13 +269,15 @@ def _starts(leads: Iterable[str], small: str) -> list[int]:
 
 
 @cache
-def leads_of(term: str) -> tuple[str, ...]:
-    """With what the hits of a term begin, one of these; nothing where that cannot be told."""
+def leads_of(term: str) -> Needed | None:
+    """With what the hits of a term begin, one of these words, whole or begun; None where that cannot be told."""
     if term.startswith("re:"):
         tokens = _told(term[3:])[1:] if term.startswith(r"re:\b") else ["*"]
     else:
         tokens = [token.group() for token in TOKEN.finditer(term)]
-    return tuple(sorted(_leads_of(tokens)[0] or ()))
+    whole = not term.startswith("re:") and _bounds(term)[1]
+    leads = _leads_of(tokens if whole else ["(", *tokens, ")", "*"])[0]
+    return leads if leads and any(leads) else None
 
 
 OTHERS = 4  # needs looked at before a term is tried, besides the one it is filed under
@@ -308,8 +318,8 @@ class _Index:
         small, words = text.small, text.words
         for number in self._met(words):
             for term in self.numbered[number]:
-                for need in term.others:
-                    if words.isdisjoint(need.whole) and not (need.begun and any(map(small.__contains__, need.begun))):
+                for whole, begun in term.others:
+                    if words.isdisjoint(whole) and not (begun and any(map(small.__contains__, begun))):
                         break
                 else:
                     found.setdefault(term.key, []).append(term)
@@ -319,7 +329,7 @@ class _Index:
         """The needs that the words of a text meet."""
         telling = words - self.dull
         try:
-            return set().union(*[self.known[word] for word in telling])
+            return set().union(*map(self.known.__getitem__, telling))
         except KeyError:
             if len(self.known) + len(self.dull) > WORDS_KNOWN:
                 self.known.clear()

@@ -232,17 +232,20 @@ def test_no_text_takes_long(text, cost):
 
 
 def test_what_a_rule_needs_stands_in_every_text_it_can_match():
-    """`needs` and `chars` only save time: no case has a cue that they would make a rule skip."""
+    """`needs` and `holds` only save time: no case has a cue that they would make a rule skip."""
     of = deid.rules()
     for text in TEXTS:
         low, words = deid.fold(text), deid._typed(text, of).words
         for rule in of.others:
-            found = any(one.search(text if rule.typed else low) for one in rule.when)
+            subject = text if rule.typed else low
+            found = any(one.search(subject) for one in rule.when)
             assert not found or not rule.needs or words & rule.needs, (rule.id, text)
-            assert not found or not rule.chars or rule.chars.search(low), (rule.id, text)
+            assert not found or not rule.holds or rule.holds.search(subject), (rule.id, text)
         for rule in (rule for rule in of.names if rule.needs):
             cue = any(all(part is None or part.search(low) for part in (cue.before, cue.after)) for cue in rule.when)
             assert not cue or words & rule.needs, (rule.id, text)
+        for cue in (cue for rule in of.names for cue in rule.when if cue.holds):
+            assert not cue.before.search(low) or cue.holds.search(low), (cue.before.source, text)
 
 
 def test_the_word_beside_a_name_is_one_that_its_cue_can_have_there():
@@ -274,7 +277,7 @@ def test_every_expression_of_the_rules_compiles():
     of = deid.rules()
     cues = [cue for rule in of.names for cue in rule.when]
     told = [part for cue in cues for part in (cue.before, cue.after)] + [one for rule in of.others for one in rule.when]
-    told += [part for rule in (*of.names, *of.others) for part in (rule.chars, rule.unless)]
+    told += [part for rule in (*of.names, *of.others) for part in (rule.holds, rule.unless)]
     told += [of.kin, of.people, of.staff_before, of.staff_after, of.title]
     for expression in filter(None, told):
         assert re.compile(expression.source)

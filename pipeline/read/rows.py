@@ -160,42 +160,42 @@ def normalise(chunk: pd.DataFrame, plan: Plan, file: str) -> Read:
     if plan.machine in cells:
         made = _each(cells[plan.machine], lambda value: value.strip().casefold() in ("true", "1", "yes"))
         translated, cut = translated | made, cut | made
-    edited = first("edited") if "edited" in plan.fields else ()
-    reviews = pd.DataFrame(
-        {
-            "file": np.full(n, file, dtype=object),
-            "row": rows,
-            "review_id": identity,
-            "respondent": respondent,
-            "source": source,
-            "location": location,
-            "date": date,
-            "date_precision": precision,
-            "edited_at": [e.strip() if e and later(e, c) else None for e, c in zip(edited, created, strict=True)]
-            if len(edited)
-            else None,
-            "rating": rating,
-            "recommended": recommended,
-            "question": np.where(asked & ~(nothing & bool(plan.answers)), question, None),
-            "text": text,
-            "author": _author(cells, plan, first, n),
-            "translated": translated,
-            "truncated": cut
-            | shortened
-            | plan.shape.truncated
-            | _each(text, lambda value: value.endswith("More") and value.endswith(("… More", "... More", "…More"))),
-        }
-    )[kept].reset_index(drop=True)
+    author = _author(cells, plan, first, n)
+    edited = np.full(n, None, dtype=object)
+    if "edited" in plan.fields:
+        pairs = zip(first("edited"), created, strict=True)
+        edited[:] = [typed.strip() if typed and later(typed, before) else None for typed, before in pairs]
+    reviews = {
+        "file": np.full(n, file, dtype=object),
+        "row": rows,
+        "review_id": identity,
+        "respondent": respondent,
+        "source": source,
+        "location": location,
+        "date": date,
+        "date_precision": precision,
+        "edited_at": edited,
+        "rating": rating,
+        "recommended": recommended,
+        "question": np.where(asked & ~(nothing & bool(plan.answers)), question, None),
+        "text": text,
+        "author": author,
+        "translated": translated,
+        "truncated": cut
+        | shortened
+        | plan.shape.truncated
+        | _each(text, lambda value: value.endswith("More") and value.endswith(("… More", "... More", "…More"))),
+    }
     refused = ~kept
-    shown = np.where(_stripped(typed) != "", typed, _joined(records, plan)) if refused.any() else typed
+    shown = typed[refused]
+    if refused.any():
+        shown = np.where(_stripped(shown) != "", shown, _joined(records[refused], plan))
     refusals = [
         Refusal(int(row), why, words, author)
-        for row, why, words, author in zip(
-            rows[refused], reason[refused], shown[refused], _author(cells, plan, first, n)[refused], strict=True
-        )
+        for row, why, words, author in zip(rows[refused], reason[refused], shown, author[refused], strict=True)
     ]
     return Read(
-        frame(reviews, TYPED),
+        frame({name: column[kept] for name, column in reviews.items()}, TYPED),
         rejected(file, refusals),
         n,
         replies=int(_filled(first("reply")).sum()) if "reply" in plan.fields else 0,
@@ -253,9 +253,9 @@ def _records(chunk: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         for place, column in enumerate(column for column in plan.fields.get("text", ()) if column in chunk):
             text = np.where(_filled(text), text, chunk[column].to_numpy()) if place else chunk[column].to_numpy()
         asked = plan.fields.get("question", ("",))[0]
-        records["\0text"] = text
-        records["\0question"] = _stripped(chunk[asked].to_numpy()) if asked in chunk else ""
-        return records.astype({"\0text": object, "\0question": object})
+        question = _stripped(chunk[asked].to_numpy()) if asked in chunk else np.full(len(chunk), "", dtype=object)
+        said = {"\0text": text, "\0question": question}
+        return records.assign(**{name: pd.Series(column, chunk.index, object) for name, column in said.items()})
     parts = []
     for place, answer in enumerate(plan.answers):
         part = records.copy(deep=False)
