@@ -197,6 +197,7 @@ def ingest(
     rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REJECTED)
     if not keys:
         raise read.InputError(nothing_read(rejected))
+    progress("fold", 0, None)
     waiting = store.Stored(staged)
     known = tables.pandas(pa.concat_tables(keys))
     keys.clear()
