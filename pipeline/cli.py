@@ -115,7 +115,7 @@ def progress_shown(quiet: bool):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    words = {"read": "Reading files", "annotate": "Reading reviews", "report": "Writing the report"}
+    words = {"read": "Reading files", "fold": "Looking for twins", "annotate": "Reading reviews", "report": "Writing the report"}
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=quiet or not console.is_terminal,

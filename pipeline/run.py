@@ -16,14 +16,9 @@ wait on the disk, in the run's own folder, until all are read; in memory are the
 Then they are annotated part by part, and every part is written as it comes.
 """
 
-import multiprocessing
-import os
 import shutil
-import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -34,12 +29,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import carry, clearance, corrections, read, report, store, summary, tables, taxonomy, testimonials
+from pipeline import (
+    carry,
+    clearance,
+    corrections,
+    read,
+    report,
+    store,
+    summary,
+    tables,
+    taxonomy,
+    testimonials,
+    workers,
+)
 from pipeline import check as checks
 from pipeline.annotate import annotate_batch
 from pipeline.clean import bursts, copied, fold_twins, places
 from pipeline.deidentify import typed_span
-from pipeline.faults import Fault
 from pipeline.model import Model, sha256
 from pipeline.months import last_day, month_before
 from pipeline.prepare import nameless, prepare, prepare_refused
@@ -69,7 +75,7 @@ MARKS = (
     "burst",
 )  # flags that a review has before it is annotated
 ROWS_READ = 1024  # rows of a file in memory at a time: long texts, split into words, are many times their size
-ROWS_PER_BATCH = 512  # reviews a worker takes at a time: enough to share padding, few enough to show progress
+ROWS_PER_BATCH = 256  # reviews a worker takes at a time: enough to share the cost of a table, few enough that none is left alone at the end
 Progress = Callable[[str, int, int | None], None]  # (step, done, of how many)
 
 
@@ -160,26 +166,38 @@ def quiet(_step: str, _done: int, _of: int | None) -> None:
     """No progress shown."""
 
 
-def ingest(inputs: Iterable[Path], staged: Path, staff: Sequence[str] = (), progress: Progress = quiet) -> Ingested:
+def ingest(
+    inputs: Iterable[Path],
+    staged: Path,
+    staff: Sequence[str] = (),
+    progress: Progress = quiet,
+    helping: workers.Workers | None = None,
+) -> Ingested:
     """files → reviews without identifiers in the file `staged`, twins folded, and every refused row with its reason.
 
-    `staff`: names that stay.
+    `staff`: names that stay. `helping`: see workers.
     """
     keys, refused, notes, rows = [], [], [], 0
-    with store.writing(staged, tables.STAGED) as write:
+
+    def typed():
+        nonlocal rows
         for batch in read.read(list(inputs), rows_per_batch=ROWS_READ):
             rows += batch.read
-            notes += batch.notes
+            notes.extend(batch.notes)
             if len(batch.rejected):
                 refused.append(prepare_refused(batch.rejected, staff))
             if len(batch.reviews):
-                reviews = prepare(batch.reviews, staff).reviews
-                write(tables.arrow(reviews, tables.STAGED))
-                keys.append(tables.arrow(reviews, tables.KEYS))
+                yield batch.reviews
             progress("read", rows, None)
+
+    with store.writing(staged, tables.STAGED) as write:
+        for reviews, key in workers.in_turn(partial(_prepared, staff=staff), typed(), helping):
+            write(reviews)
+            keys.append(key)
     rejected = pd.concat(refused, ignore_index=True) if refused else tables.frame([], tables.REJECTED)
     if not keys:
         raise read.InputError(nothing_read(rejected))
+    progress("fold", 0, None)
     waiting = store.Stored(staged)
     known = tables.pandas(pa.concat_tables(keys))
     keys.clear()
@@ -187,6 +205,12 @@ def ingest(inputs: Iterable[Path], staged: Path, staff: Sequence[str] = (), prog
     assert len(waiting) + len(rejected) == rows, "every row read is a review or a refused row"
     assert pc.count_distinct(told["review_id"]).as_py() == len(told), "no two rows share an id"
     return Ingested(waiting, told, rejected, notes, rows)
+
+
+def _prepared(typed: pd.DataFrame, staff: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """Typed reviews → STAGED and KEYS."""
+    reviews = prepare(typed, staff).reviews
+    return tables.arrow(reviews, tables.STAGED), tables.arrow(reviews, tables.KEYS)
 
 
 def across(reviews: pd.DataFrame, texts_of: Callable[[list[int]], list[str]]) -> pa.Table:
@@ -259,36 +283,28 @@ def unique_ids(ids: pd.Series, twin_of: pd.Series) -> pd.Series:
     return given
 
 
-_worker: dict = {}
+_loaded: dict = {}  # model and taxonomy, once a process
 
 
-class WorkerError(Fault):
-    """A worker was ended from outside; the message says what mends it."""
-
-
-def _start_worker(model_folder: Path, taxonomy_file: Path | None) -> None:
-    if parent := multiprocessing.parent_process():  # a worker whose run was killed would wait for work for ever
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-    _worker["model"], _worker["taxonomy"] = Model(model_folder), taxonomy.load(taxonomy_file)
-
-
-def _work(part: pa.Table) -> tables.Annotations:
-    found = annotate_batch(tables.pandas(part), _worker["model"], _worker["taxonomy"])
+def _work(part: pa.Table, model_folder: Path, taxonomy_file: Path | None, made: Mapping) -> tables.Annotations:
+    """annotate_batch on Arrow's tables. `made` (see carry.made_by) tells whether what this process has loaded still holds."""
+    if _loaded.get("made") != made:
+        _loaded.update(made=made, model=Model(model_folder), taxonomy=taxonomy.load(taxonomy_file))
+    found = annotate_batch(tables.pandas(part), _loaded["model"], _loaded["taxonomy"])
     return tables.Annotations(*map(tables.arrow, found, tables.SCHEMAS.values()))
 
 
 def _work_far(part: pa.Table, folder: Path, model: str, taxonomy_file: str | None, made: Mapping) -> tables.Annotations:
-    """_work in a worker of Spark, with the model and the taxonomy that lie in a folder. `made`: see carry.made_by; a worker
-    with another program would read otherwise."""
-    if _worker.get("of") != folder:
-        _start_worker(folder / model, folder / taxonomy_file if taxonomy_file else None)
-        here = carry.made_by(_worker["model"], _worker["taxonomy"])
+    """_work in a worker of Spark, with the model and the taxonomy that lie in a folder. A worker with another program would
+    read otherwise."""
+    model_folder, taxonomy_file = folder / model, folder / taxonomy_file if taxonomy_file else None
+    if _loaded.get("made") != made:
+        here = carry.made_by(Model(model_folder), taxonomy.load(taxonomy_file))
         if unlike := [name for name in made if made[name] != here.get(name)]:
-            raise WorkerError(
+            raise workers.WorkerError(
                 f"it has other than the driver: {', '.join(unlike)}; install there what is installed here"
             )
-        _worker["of"] = folder
-    return _work(part)
+    return _work(part, model_folder, taxonomy_file, made)
 
 
 def annotate(
@@ -297,13 +313,13 @@ def annotate(
     progress: Progress = quiet,
     corrected: tables.Annotations | None = None,
     earlier: carry.Earlier | None = None,
+    helping: workers.Workers | None = None,
 ) -> Iterator[tables.Annotations]:
     """Every review annotated, in the order read, part by part (Arrow's tables), by as many processes as asked.
 
-    `corrected`: reviews that people put right, as they are to stand. `earlier`: see carry.
+    `corrected`: reviews that people put right, as they are to stand. `earlier`: see carry. `helping`: see workers.
     """
     done, reviews = 0, len(ingested.across)
-    workers = settings.workers if reviews > ROWS_PER_BATCH else 1
     there = deque()  # of every part in work: the ids of its block, and the rows that need no work
 
     def to_read():
@@ -321,7 +337,7 @@ def annotate(
             there.append((ids, known))
             yield block
 
-    for part in _each(to_read(), settings._replace(workers=workers)):
+    for part in _each(to_read(), settings, helping):
         ids, known = there.popleft()
         yield in_order(ids, [part, *known])
         done += len(ids)
@@ -343,45 +359,30 @@ def read_first(ingested: Ingested, ids: Collection[str], settings: Settings) -> 
     """What the program reads of some reviews. Read alone they read the same as among all."""
     numbers = np.flatnonzero(pc.is_in(ingested.across["review_id"], pa.array(ids, pa.string())).to_numpy())
     parts = [ingested.some(numbers[at : at + ROWS_PER_BATCH]) for at in range(0, len(numbers), ROWS_PER_BATCH)]
-    found = list(_each(parts, settings._replace(workers=1, engine="local"))) if parts else []
+    found = list(_each(parts, settings._replace(engine="local"))) if parts else []
     empty = tables.Annotations(*(schema.empty_table() for schema in tables.SCHEMAS.values()))
     return tables.Annotations(
         *(tables.pandas(pa.concat_tables(several)) for several in zip(empty, *found, strict=True))
     )
 
 
-def _each(parts: Iterable[pa.Table], settings: Settings) -> Iterator[tables.Annotations]:
+def _each(
+    parts: Iterable[pa.Table], settings: Settings, helping: workers.Workers | None = None
+) -> Iterator[tables.Annotations]:
     """The seam between one process, many, and a cluster: `annotate_batch` on every part, results in the order of the parts,
     of which few are held at once."""
+    made = carry.made_by(Model(settings.model), taxonomy.load(settings.taxonomy))
     if settings.engine == "spark":
         from pipeline import spark
 
-        made = carry.made_by(Model(settings.model), taxonomy.load(settings.taxonomy))
         given = [path for path in (settings.model, settings.taxonomy) if path]
         names = {"model": settings.model.name, "taxonomy_file": settings.taxonomy and settings.taxonomy.name}
         work = partial(_work_far, **names, made=made)
         storage = settings.storage or settings.out.resolve().parent
         yield from spark.each(parts, work, given, out=settings.out, storage=storage, master=settings.master)
         return
-    if settings.workers <= 1:
-        _start_worker(settings.model, settings.taxonomy)
-        yield from map(_work, parts)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(settings.workers, context, _start_worker, (settings.model, settings.taxonomy)) as pool:
-        ahead = deque()
-        try:
-            for part in parts:
-                ahead.append(pool.submit(_work, part))
-                if len(ahead) > 2 * settings.workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        except BrokenProcessPool:
-            raise WorkerError(
-                "a worker process was killed, as it happens where memory runs out; nothing was changed. "
-                "Run it again, with --workers 1 if it comes again"
-            ) from None
+    work = partial(_work, model_folder=settings.model, taxonomy_file=settings.taxonomy, made=made)
+    yield from workers.in_turn(work, parts, helping)
 
 
 def annotate_typed(
@@ -704,20 +705,22 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     told = told_of(model, settings)
     kept = read_kept(told)
     made = carry.made_by(model, words)
+    staff = read_roster(settings.staff) if settings.staff else ()
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
         staged = folder / "staged.parquet"
-        ingested = ingest(settings.inputs, staged, read_roster(settings.staff) if settings.staff else (), progress)
-        named = pc.is_in(ingested.across["review_id"], pa.array(kept.corrections["review_id"], pa.string()))
-        named = tables.pandas(ingested.some(np.flatnonzero(named.to_numpy())))
-        kept, vain = settled(kept, named, tables.pandas(ingested.across.select(["location"]))["location"], told)
-        ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
-        as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
-        right = corrections.apply(as_read, kept.corrections)
-        right = tables.Annotations(*map(tables.arrow, right, tables.SCHEMAS.values()))
-        # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
-        earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
-        here = settings._replace(storage=settings.storage or folder)
-        store.write_parts(folder, annotate(ingested, here, progress, right, earlier))
+        with workers.beside(settings.workers, __name__) as helping:
+            ingested = ingest(settings.inputs, staged, staff, progress, helping)
+            named = pc.is_in(ingested.across["review_id"], pa.array(kept.corrections["review_id"], pa.string()))
+            named = tables.pandas(ingested.some(np.flatnonzero(named.to_numpy())))
+            kept, vain = settled(kept, named, tables.pandas(ingested.across.select(["location"]))["location"], told)
+            ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
+            as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
+            right = corrections.apply(as_read, kept.corrections)
+            right = tables.Annotations(*map(tables.arrow, right, tables.SCHEMAS.values()))
+            # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
+            earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
+            here = settings._replace(storage=settings.storage or folder)
+            store.write_parts(folder, annotate(ingested, here, progress, right, earlier, helping))
         store.write_as_read(folder, as_read)
         staged.unlink()
         annotations = store.read_tables(folder, settings.out)

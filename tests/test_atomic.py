@@ -516,13 +516,16 @@ def test_corrections_that_a_kill_left_without_their_report_are_taken_in_by_the_n
 KILLED_ONE = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.run import Settings, WorkerError, run
+from pipeline.run import Settings, run
+from pipeline.workers import WorkerError
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 def step(what, done, of):
     if what == "annotate" and not killed:  # once: what other workers did before is told afterwards all the same
         killed.append(True)
-        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        workers = [pid for child in children(os.getpid()) for pid in children(child)]
         print(*workers, flush=True)
         os.kill(int(workers[0]) if sys.argv[3] == "worker" else os.getpid(), signal.SIGKILL)
 

@@ -167,9 +167,10 @@ def digest(folder):
 
 
 def test_the_same_input_gives_the_same_bytes(done, tmp_path, monkeypatch):
-    """Again, and with two workers and small parts: every file is equal."""
+    """Again, and with two workers, small parts and few rows at once: every file is equal."""
     _, folder, settings = done
     monkeypatch.setattr(map_of_the_work, "ROWS_PER_BATCH", 2)
+    monkeypatch.setattr(map_of_the_work, "ROWS_READ", 3)
     run(settings._replace(out=tmp_path / "again", workers=2))
     assert digest(tmp_path / "again") == digest(folder)
 

@@ -135,7 +135,7 @@ def test_a_second_run_reads_only_what_is_new(tmp_path, monkeypatch):
     lines(raw / "b.jsonl", undated[:60])
     asked = []
     work = map_of_the_work._work
-    monkeypatch.setattr(map_of_the_work, "_work", lambda part: asked.append(len(part)) or work(part))
+    monkeypatch.setattr(map_of_the_work, "_work", lambda part, **given: asked.append(len(part)) or work(part, **given))
     monkeypatch.setattr(map_of_the_work, "ROWS_PER_BATCH", 16)
 
     def read_now(out, **more):

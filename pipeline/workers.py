@@ -1,0 +1,77 @@
+"""The processes that work beside the first one: the same function on many parts, results in the order of the parts."""
+
+import gc
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain, islice
+from multiprocessing import forkserver
+from typing import NamedTuple
+
+from pipeline.faults import Fault
+
+AHEAD = 2  # parts per worker that are handed over, or wait as results, at once
+
+
+class WorkerError(Fault):
+    """A worker was ended from outside; the message says what mends it."""
+
+
+class Workers(NamedTuple):
+    """Processes that take work, and how many they are."""
+
+    pool: Executor
+    many: int
+
+
+@contextmanager
+def beside(many: int, module: str) -> Iterator[Workers | None]:
+    """So many processes to give work of a module to; None where one process does it all.
+
+    They are forked from one that has imported the module and done nothing else: it is imported once, on another core while
+    this one reads, and no lock or thread of this process is copied.
+    """
+    if many <= 1:
+        yield None
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([module])
+    forkserver.ensure_running()
+    pool = ProcessPoolExecutor(many, context, _start)
+    try:
+        yield Workers(pool, many)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start() -> None:
+    gc.freeze()  # what is imported stays: nothing of it need be looked through for waste
+    parent = multiprocessing.parent_process()  # a worker whose run was killed would wait for work for ever
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+def in_turn(work: Callable, parts: Iterable, helping: Workers | None) -> Iterator:
+    """work(part) of each part in order, few held at once. One part alone is not worth a worker's start: it is done here."""
+    parts = iter(parts)
+    first = list(islice(parts, 2))
+    if helping is None or len(first) < 2:
+        yield from map(work, chain(first, parts))
+        return
+    ahead = deque()
+    try:
+        for part in chain(first, parts):
+            ahead.append(helping.pool.submit(work, part))
+            if len(ahead) > AHEAD * helping.many:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    except BrokenProcessPool:
+        raise WorkerError(
+            "a worker process was killed, as it happens where memory runs out; nothing was changed. "
+            "Run it again, with --workers 1 if it comes again"
+        ) from None
