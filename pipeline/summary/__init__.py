@@ -8,6 +8,7 @@ under 30, else "". `filter` selects the reviews behind `k`, by the rules of `cou
 
     counted       who counts as one review, what each says, which reviews a filter selects
     tally         all reviews as counts that add up
+    shown         which of them a report shows
     monthly       the series, the control charts, the headline tiles, each clinic's own chart
     themes        what reviewers speak of, by theme and by treatment
     shifts        what has changed, and what is seen since a change written down
@@ -34,13 +35,27 @@ from pipeline.summary.escalations import to_act_on
 from pipeline.summary.monthly import Monthly, clinics, headlines, negative_chart, places_of, star_chart
 from pipeline.summary.quality import many
 from pipeline.summary.shifts import followed, lasting_shifts, waiting, windows
+from pipeline.summary.shown import KNOWN_BY, shown
 from pipeline.summary.tally import AND, Scope, Tally, frames, tally_of, total, whole
 from pipeline.summary.themes import by_treatment, spoken_of, verdicts
 from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES, UNREAD
 
 __all__ = [
-    *("STARS", "Counted", "Scope", "Tally", "newest", "plain", "select", "summarise", "tally_of", "total"),
-    *("verdict_of_each", "whole", "windows"),
+    "KNOWN_BY",
+    "STARS",
+    "Counted",
+    "Scope",
+    "Tally",
+    "newest",
+    "plain",
+    "select",
+    "shown",
+    "summarise",
+    "tally_of",
+    "total",
+    "verdict_of_each",
+    "whole",
+    "windows",
 ]
 
 LONGEST = 36  # months shown; NHS Making Data Count asks for two to three years

@@ -216,9 +216,7 @@ def rows_of(table: pd.DataFrame) -> pd.DataFrame:
     rows = rows.rename(columns={"review_id": "answer"})
     for name in ("location", "source", "language"):
         rows[name] = rows[name].where(rows[name] != "", ROWS[name])
-    dated = list(zip(rows["date"], rows["date_precision"], strict=True))
-    months = {one: month_of(*one) for one in set(dated)}
-    rows["month"] = pd.Series([months[one] for one in dated], index=rows.index, dtype=object)
+    rows["month"] = pd.Series(months_of(rows["date"], rows["date_precision"]), index=rows.index, dtype=object)
     rows["rough"] = (rows["date_precision"] == "relative") & rows["month"].notna()
     rows["text"] = table["text"].fillna("").array
     rows["row"] = pd.Series(tables.values(table["row"]), dtype=object)
@@ -229,6 +227,13 @@ def rows_of(table: pd.DataFrame) -> pd.DataFrame:
     for name in ("received", "flags"):
         rows[name] = _lists(table[name])
     return rows
+
+
+def months_of(dates: Iterable[str | None], precisions: Iterable[str | None]) -> list[str | None]:
+    """Of each date its month, or None; many share one."""
+    dated = list(zip(dates, precisions, strict=True))
+    months = {one: month_of(*one) for one in set(dated)}
+    return [months[one] for one in dated]
 
 
 def first_answers(rows: pd.DataFrame) -> list[str]:

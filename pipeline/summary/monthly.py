@@ -264,7 +264,9 @@ def clinics(tally: Tally, acts: pd.DataFrame, months: list[str], places: list[st
     """One row per clinic: the month's figures and its own control chart of the share negative."""
     out = []
     for place in places:
-        here = {name: rows[rows["location"] == place] for name, rows in (("reviews", tally.reviews), ("stars", tally.stars))}
+        here = {
+            name: rows[rows["location"] == place] for name, rows in (("reviews", tally.reviews), ("stars", tally.stars))
+        }
         monthly = Monthly(tally._replace(**here, said=tally.said[:0]), acts[acts["location"] == place], months)
         bad, read = monthly.overall["negative"], monthly.read
         where, year = (

@@ -42,7 +42,11 @@ def accounted(tally: Tally, rejected: pd.DataFrame, counts: Mapping) -> dict:
         "with_words": part(reviews["words"], {"words": "any"}),
         "stars_only": part(~reviews["words"], {"sentiment": "stars only"}),
         "not_read": part(reviews["words"] & ~reviews["read"], {"sentiment": UNREAD}, many(reviews, reviews["words"]))
-        | {"languages": dict(sorted(((name, int(k)) for name, k in languages.items()), key=lambda one: (-one[1], one[0])))},
+        | {
+            "languages": dict(
+                sorted(((name, int(k)) for name, k in languages.items()), key=lambda one: (-one[1], one[0]))
+            )
+        },
         "no_month": part(reviews["month"].isna(), {"dated": "no"}),
         "inexact_date": part(reviews["rough"], {"dated": "roughly"}),
         "no_location": part(reviews["location"] == NOT_STATED, {"location": NOT_STATED}),
@@ -81,9 +85,7 @@ def platforms(reviews: pd.DataFrame, months: list[str]) -> dict:
     span = {"from": before[0], "to": before[-1]} if before else {}
     now, earlier = reviews[reviews["month"] == month], reviews[reviews["month"].isin(before)]
     rows = []
-    for source in sorted(
-        {*now["source"], *earlier["source"]}, key=lambda one: (-many(now, now["source"] == one), one)
-    ):
+    for source in sorted({*now["source"], *earlier["source"]}, key=lambda one: (-many(now, now["source"] == one), one)):
         here, read = now[now["source"] == source], now[(now["source"] == source) & now["read"]]
         where = {"month": month, "source": source}
         rows.append(

@@ -191,7 +191,9 @@ def followed(changes: pd.DataFrame | None, tally: Tally, month: str, names: Mapp
     too few before). tally: see tally.frames.
     """
     out = []
-    for row, (number, place, theme, first, day, last) in zip(in_force(changes, month), windows(changes, month), strict=True):
+    for row, (number, place, theme, first, day, last) in zip(
+        in_force(changes, month), windows(changes, month), strict=True
+    ):
         sides, behind = (rows[rows["number"] == number] for rows in (tally.sides, tally.behind))
         before, since = (sides[sides["since"] == side] for side in (False, True))
         ids = [behind[behind["since"] == side].sort_values(["date", "review_id"]) for side in (False, True)]

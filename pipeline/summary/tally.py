@@ -149,7 +149,9 @@ def counts(rows: pd.DataFrame, said: pd.DataFrame, scope: Scope, quoted: set[str
     said = said[read[at]].assign(at=at[read[at]])
     said = verdict_of_each(said)
     at = said["at"].to_numpy()
-    said = said.assign(**{name: units[name].to_numpy()[at] for name in ("month", "location", "source", "treatments")}, n=1)
+    said = said.assign(
+        **{name: units[name].to_numpy()[at] for name in ("month", "location", "source", "treatments")}, n=1
+    )
     clinic = said[said["treatment"] == ""]
     praised = clinic[(clinic["sentiment"] == "positive") & clinic["review_id"].isin(quoted)]
     praise = [*praised["theme"], *[None] * int((read & units["review_id"].isin(quoted)).sum())]
@@ -171,14 +173,18 @@ def followed(units: pd.DataFrame, said: pd.DataFrame, windows: Iterable[Window])
     """SIDES and BEHIND of some reviews, a row a review and change."""
     sides, behind = [pd.DataFrame(columns=SIDES.names)], [pd.DataFrame(columns=BEHIND.names)]
     dated = units["read"].to_numpy(bool) & units["month"].notna().to_numpy(bool)
-    days = np.array([f"{date}-01" if len(date or "") == 7 else (date or "")[:10] for date in units["date"]], dtype=object)
+    days = np.array(
+        [f"{date}-01" if len(date or "") == 7 else (date or "")[:10] for date in units["date"]], dtype=object
+    )
     for number, location, theme, *ends in windows:
         first, day, last = (end.isoformat() for end in ends)
         here = dated & (days >= first) & (days < last)
         if location is not None:
             here &= (units["location"] == location).to_numpy(bool)
         mine = said[said["theme"] == theme]
-        spoken, bad = (np.bincount(rows["at"], minlength=len(units)) for rows in (mine, mine[mine["sentiment"] == "negative"]))
+        spoken, bad = (
+            np.bincount(rows["at"], minlength=len(units)) for rows in (mine, mine[mine["sentiment"] == "negative"])
+        )
         rows = units.loc[here, ["source", "date", "review_id"]].assign(
             number=number, since=days[here] >= day, n=1, bad=bad[here], spoken=spoken[here], complains=bad[here] > 0
         )
@@ -232,7 +238,9 @@ def whole(found: Tally, scope: Scope) -> tuple[Tally, pd.DataFrame]:
     if rows["quoted"].any():  # what the board may quote of a form need not be all of it
         rest = rows[rows["quoted"]]
         of_rest = said[said["answer"].isin(set(rest["answer"]))]
-        folded = folded._replace(praise=counts(rest, of_rest, scope._replace(windows=()), set(rest["review_id"])).praise)
+        folded = folded._replace(
+            praise=counts(rest, of_rest, scope._replace(windows=()), set(rest["review_id"])).praise
+        )
     dates = dict(zip(*(units_of(rows)[name] for name in ("review_id", "date")), strict=True)) if len(rows) else {}
     forms = rows[["answer", "review_id"]].assign(date=[dates[one] for one in rows["review_id"]])
     rest = found._replace(answers=ANSWERS.empty_table(), opinions=OPINIONS.empty_table())

@@ -66,9 +66,7 @@ def spoken_of(
                 "mentions": told,
                 "usual": figure(earlier.sum(), n_before, year),
                 "corrected": corrected(told, model["themes"].get(theme)),
-                **{
-                    one: figure(mine.get(one, 0), mine.sum(), where | {"sentiment": one}) for one in tables.SENTIMENTS
-                },
+                **{one: figure(mine.get(one, 0), mine.sum(), where | {"sentiment": one}) for one in tables.SENTIMENTS},
                 "negative_usual": bad,
                 "signal": [
                     {"state": one["state"], "since": one["since"], "location": one["location"]} for one in shifts
