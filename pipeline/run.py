@@ -131,6 +131,16 @@ class Ingested(NamedTuple):
         return beside(self.staged.take(numbers, tables.STAGED.names), self.across.take(numbers))
 
 
+class Counting(NamedTuple):
+    """What workers count of what they read, and the sum of what they have: none or one."""
+
+    scope: summary.Scope
+    found: list[summary.Tally]
+
+    def add(self, one: summary.Tally) -> None:
+        self.found[:] = [summary.total([*self.found, one])]
+
+
 class Correction(NamedTuple):
     """What `reviews correct` did, or with dry_run would do."""
 
@@ -290,8 +300,7 @@ def _work(part: pa.Table, model_folder: Path, taxonomy_file: Path | None, made: 
     """annotate_batch on Arrow's tables. `made` (see carry.made_by) tells whether what this process has loaded still holds."""
     if _loaded.get("made") != made:
         _loaded.update(made=made, model=Model(model_folder), taxonomy=taxonomy.load(taxonomy_file))
-    found = annotate_batch(tables.pandas(part), _loaded["model"], _loaded["taxonomy"])
-    return tables.Annotations(*map(tables.arrow, found, tables.SCHEMAS.values()))
+    return tables.in_arrow(annotate_batch(tables.pandas(part), _loaded["model"], _loaded["taxonomy"]))
 
 
 def _work_far(part: pa.Table, folder: Path, model: str, taxonomy_file: str | None, made: Mapping) -> tables.Annotations:
@@ -314,10 +323,12 @@ def annotate(
     corrected: tables.Annotations | None = None,
     earlier: carry.Earlier | None = None,
     helping: workers.Workers | None = None,
+    counting: Counting | None = None,
 ) -> Iterator[tables.Annotations]:
     """Every review annotated, in the order read, part by part (Arrow's tables), by as many processes as asked.
 
     `corrected`: reviews that people put right, as they are to stand. `earlier`: see carry. `helping`: see workers.
+    `counting`: takes the counts of the others from the workers of a cluster.
     """
     done, reviews = 0, len(ingested.across)
     there = deque()  # of every part in work: the ids of its block, and the rows that need no work
@@ -337,7 +348,7 @@ def annotate(
             there.append((ids, known))
             yield block
 
-    for part in _each(to_read(), settings, helping):
+    for part in _each(to_read(), settings, helping, counting):
         ids, known = there.popleft()
         yield in_order(ids, [part, *known])
         done += len(ids)
@@ -366,8 +377,15 @@ def read_first(ingested: Ingested, ids: Collection[str], settings: Settings) -> 
     )
 
 
+def _tallied(part: tables.Annotations, scope: summary.Scope) -> summary.Tally:
+    return summary.tally_of(tables.in_pandas(part), scope)
+
+
 def _each(
-    parts: Iterable[pa.Table], settings: Settings, helping: workers.Workers | None = None
+    parts: Iterable[pa.Table],
+    settings: Settings,
+    helping: workers.Workers | None = None,
+    counting: Counting | None = None,
 ) -> Iterator[tables.Annotations]:
     """The seam between one process, many, and a cluster: `annotate_batch` on every part, results in the order of the parts,
     of which few are held at once."""
@@ -379,7 +397,10 @@ def _each(
         names = {"model": settings.model.name, "taxonomy_file": settings.taxonomy and settings.taxonomy.name}
         work = partial(_work_far, **names, made=made)
         storage = settings.storage or settings.out.resolve().parent
-        yield from spark.each(parts, work, given, out=settings.out, storage=storage, master=settings.master)
+        counted = counting and (partial(_tallied, scope=counting.scope), counting.add)
+        yield from spark.each(
+            parts, work, given, out=settings.out, storage=storage, master=settings.master, counted=counted
+        )
         return
     work = partial(_work, model_folder=settings.model, taxonomy_file=settings.taxonomy, made=made)
     yield from workers.in_turn(work, parts, helping)
@@ -501,17 +522,11 @@ def unrepaired(blocks: list | None, typed: str, start: int, end: int) -> tuple[i
     return min(before.b + start - before.a, len(typed)), min(max(after.b + end - after.a, 0), len(typed))
 
 
-def latest_month(reviews: pd.DataFrame) -> str | None:
-    """The last month in which a review is dated, or None."""
-    dates = reviews["date"].dropna()
-    return str(dates.max())[:7] if len(dates) else None
-
-
-def month_of_report(reviews: pd.DataFrame, asked: str | None) -> str | None:
-    """The month asked for, or else the latest. Raises InputError for one that lies outside all that is dated."""
-    last = latest_month(reviews)
-    if asked and last and not str(reviews["date"].dropna().min())[:7] <= asked <= month_before(last, -1):
-        first = str(reviews["date"].dropna().min())[:7]
+def month_of_report(dates: pa.ChunkedArray, asked: str | None) -> str | None:
+    """The month asked for, or else the latest in which a review is dated, if any is. Raises InputError for one that lies
+    outside all that is dated."""
+    first, last = (value and value[:7] for value in pc.min_max(dates).as_py().values())
+    if asked and last and not first <= asked <= month_before(last, -1):
         raise read.InputError(
             f"no review is dated near {asked}; the reviews run from {first} to {last}: name a month of those"
         )
@@ -574,7 +589,7 @@ def kept_corrections(path: Path | None, names: Mapping[str, str]) -> pd.DataFram
 
 
 def settled(
-    kept: Kept, reviews: pd.DataFrame, locations: pd.Series, told: Mapping
+    kept: Kept, reviews: pd.DataFrame, locations: pa.ChunkedArray, told: Mapping
 ) -> tuple[Kept, dict[str, list[Vain]]]:
     """What is kept as far as the reviews bear it out (corrections that stand, changes in clinics as they are named there),
     and by table what is in vain. Which closings are is known with the Summary: see write_outputs.
@@ -584,7 +599,7 @@ def settled(
     standing, stale = corrections.standing(kept.corrections, reviews)
     changes, unplaced = kept.changes, []
     if changes is not None:
-        places = {place for place in tables.values(locations.drop_duplicates()) if place}
+        places = {place for place in locations.unique().to_pylist() if place}
         changes, unplaced = ledgers.settled(changes, places, Path(told["changes"]))
     return Kept(standing, changes, kept.closed), {"corrections": stale, "changes": unplaced}
 
@@ -605,54 +620,81 @@ def vain_lines(path: Path | str, vain: Iterable[Vain]) -> list[str]:
     return [f"{path}, row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))}: {why}" for rows, why in vain]
 
 
-def corrected(as_read: tables.Annotations, standing: pd.DataFrame) -> tuple[tables.Annotations, tables.Annotations]:
-    """The annotations with the corrections in force, and what the program had read of the reviews these concern."""
-    before = corrections.part(as_read, corrections.concerned(as_read.reviews, standing))
-    return corrections.apply(as_read, standing), before
+def scope_of(kept: Kept, month: str | None, only: str | None) -> summary.Scope:
+    """What is counted for the report of a month, and for the board of the month `only` or of all. kept: see settled."""
+    if not month:
+        return summary.Scope(testimonials.EVER, only=only)
+    return summary.Scope(month, summary.windows(kept.changes, month), only, last_day(month))
 
 
 def write_outputs(
     folder: Path,
-    annotations: tables.Annotations,
+    finished: store.Finished,
     rejected: pd.DataFrame,
     counts: dict,
     month: str | None,
     only: str | None,
     told: dict,
     kept: Kept,
+    found: summary.Tally | None = None,
 ) -> dict | None:
     """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the Summary, if any.
 
-    told: see told_of. kept: see settled.
+    told: see told_of. kept: see settled. found: the tally of all reviews, where the workers have made it. All reviews are
+    counted part by part; whole in memory are those that are shown, and those the board is chosen from.
     """
     summed, shifts = None, ()
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
+    scope = scope_of(kept, month, only)
+    if found is None:
+        found = summary.total(_tallied(part, scope) for part in finished.parts())
+    found, forms = summary.whole(found, scope)
     if month:
-        counted = summary.plain(annotations, month)
-        summed = summary.summarise(
-            annotations,
-            rejected,
-            counts,
-            month,
-            model=told["model"],
-            names=told["names"],
-            **kept._asdict(),
-            counted=counted,
-        )
-        report.write_report(summed, annotations, place, counted)
+        named = {*finished.stored["escalations"].column("review_id").to_pylist()}
+        named |= {*kept.closed["review_id"]} if kept.closed is not None else set()
+        columns = finished.columns(summary.KNOWN_BY)
+        shown = finished.some(summary.shown(columns, forms, month, report.MOST_REVIEWS, named))
+        counted = summary.plain(shown, month)
+        more = {"model": told["model"], "names": told["names"], "counted": counted, "found": found}
+        summed = summary.summarise(shown, rejected, counts, month, **more, **kept._asdict())
+        report.write_report(summed, shown, place, counted)
         shifts = summed["changed"]
+        del shown, counted, more
+    write_board(place, finished, scope, told, found, shifts)
+    return summed
+
+
+def write_board(
+    place: Path,
+    finished: store.Finished,
+    scope: summary.Scope,
+    told: dict,
+    found: summary.Tally,
+    shifts: Sequence[dict],
+) -> None:
+    """The board of quotes, chosen from the reviews that promise most and those whose authors have signed."""
     consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
-    on = last_day(month) if month else None
+    which = {"month": scope.only, "on": scope.on}
+    wanted = testimonials.wanted(finished.parts(), **which)
+    ids = {*wanted.praising, *wanted.complaining, *(consents["review_id"] if consents is not None else ())}
+    near = finished.some(testimonials.related(partial(finished.columns, testimonials.RELATED_BY), ids))
+    praised = dict(zip(*found.praise.to_pydict().values(), strict=True))
     quotes = testimonials.candidates(
-        annotations, month=only, on=on, consents=consents, rules=rules, staff=staff, shifts=shifts
+        near,
+        **which,
+        consents=consents,
+        rules=rules,
+        staff=staff,
+        shifts=shifts,
+        praised=praised,
+        among=wanted.praising,
     )
-    gone = testimonials.withdrawn(annotations, consents, on=on) if consents is not None and on else None
-    unquoted = testimonials.unquoted(annotations, consents, month=only, on=on, rules=rules)
-    board.write_board(quotes, annotations, place, withdrawn=gone, unquoted=unquoted, rules=rules)
-    return summed
+    gone = testimonials.withdrawn(near, consents, on=scope.on) if consents is not None and scope.on else None
+    unquoted = testimonials.unquoted(near, consents, **which, rules=rules)
+    board.write_board(quotes, near, place, withdrawn=gone, unquoted=unquoted, rules=rules)
 
 
 def edited_kept(out: Path, folder: Path, taken: Path | None = None) -> list[str]:
@@ -703,39 +745,42 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     model = Model(settings.model)  # a missing or foreign model is told before any work is done
     words = taxonomy.load(settings.taxonomy)
     told = told_of(model, settings)
-    kept = read_kept(told)
     made = carry.made_by(model, words)
     staff = read_roster(settings.staff) if settings.staff else ()
     with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
+        kept = read_kept(told)  # now that no other process writes to them
         staged = folder / "staged.parquet"
         with workers.beside(settings.workers, __name__) as helping:
             ingested = ingest(settings.inputs, staged, staff, progress, helping)
             named = pc.is_in(ingested.across["review_id"], pa.array(kept.corrections["review_id"], pa.string()))
             named = tables.pandas(ingested.some(np.flatnonzero(named.to_numpy())))
-            kept, vain = settled(kept, named, tables.pandas(ingested.across.select(["location"]))["location"], told)
+            kept, vain = settled(kept, named, ingested.across["location"], told)
+            month = month_of_report(ingested.staged.column("date"), settings.month)
             ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
             as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
             right = corrections.apply(as_read, kept.corrections)
-            right = tables.Annotations(*map(tables.arrow, right, tables.SCHEMAS.values()))
             # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
             earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
             here = settings._replace(storage=settings.storage or folder)
-            store.write_parts(folder, annotate(ingested, here, progress, right, earlier, helping))
+            counting = Counting(scope_of(kept, month, None), [])
+            parts = annotate(ingested, here, progress, tables.in_arrow(right), earlier, helping, counting)
+            store.write_parts(folder, parts)
+        if counting.found:  # the workers of a cluster have counted what they read
+            counting.add(summary.tally_of(right, counting.scope))
         store.write_as_read(folder, as_read)
         staged.unlink()
-        annotations = store.read_tables(folder, settings.out)
-        duplicates = int(annotations.reviews["duplicate_of"].notna().sum())
+        finished = store.Finished(folder, settings.out)
+        duplicates = len(finished) - ingested.across["duplicate_of"].null_count
         counts = {
             "read": ingested.read,
-            "accepted": len(annotations.reviews) - duplicates,
+            "accepted": len(finished) - duplicates,
             "duplicates": duplicates,
             "rejected": len(ingested.rejected),
         }
-        month = month_of_report(annotations.reviews, settings.month)
         edited = edited_kept(settings.out, folder)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        summed = write_outputs(folder, annotations, ingested.rejected, counts, month, None, told, kept)
+        summed = write_outputs(folder, finished, ingested.rejected, counts, month, None, told, kept, *counting.found)
         store.write_manifest(
             folder,
             {
@@ -765,15 +810,17 @@ def rewrite(settings: Settings, only: str | None = None, taken: Path | None = No
     with store.replacing(settings.out, keep=(".gitkeep", "rejected.csv")) as folder:
         manifest = store.read_manifest(settings.out)
         told = manifest["told"] | given(settings)
-        as_read = read_as_read(settings.out)
-        kept, vain = settled(read_kept(told), as_read.reviews, as_read.reviews["location"], told)
-        annotations, before = corrected(as_read, kept.corrections)
+        before, kept = store.read_annotations(settings.out), read_kept(told)
+        as_read = read_as_read(settings.out, kept.corrections["review_id"], all_corrected=True)
+        kept, vain = settled(kept, as_read.reviews, before.stored["reviews"].column("location"), told)
         edited = edited_kept(settings.out, folder, taken)
         rejected = store.read_rejected(settings.out)
-        store.write_annotations(folder, annotations)
-        store.write_as_read(folder, before)
-        month = month_of_report(annotations.reviews, settings.month or manifest["month"])
-        summed = write_outputs(folder, annotations, rejected, manifest["counts"], month, only, told, kept)
+        right = corrections.apply(as_read, kept.corrections)
+        store.write_parts(folder, replaced(before.parts(), tables.in_arrow(right)))
+        store.write_as_read(folder, corrections.part(as_read, corrections.concerned(as_read.reviews, kept.corrections)))
+        finished = store.Finished(folder, settings.out)
+        month = month_of_report(finished.stored["reviews"].column("date"), settings.month or manifest["month"])
+        summed = write_outputs(folder, finished, rejected, manifest["counts"], month, only, told, kept)
         hashes = {Path(told[name]).name: sha256(Path(told[name])) for name in KEPT if told.get(name)}
         fresh = {
             "month": month,
@@ -806,10 +853,28 @@ def to_learn_from(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, list[
     return reviews, standing, vain_lines(settings.corrections, stale)
 
 
-def read_as_read(out: Path) -> tables.Annotations:
-    """What the program read in an earlier run, corrections taken out again."""
-    annotations, as_read = store.read_annotations(out), store.read_as_read(out)
-    return corrections.put_back(annotations, as_read) if as_read is not None else annotations
+def read_as_read(out: Path, ids: Iterable[str], all_corrected: bool = False) -> tables.Annotations:
+    """What the program read in an earlier run of some reviews and of their copies (and of all that were corrected then),
+    corrections taken out again."""
+    finished, as_read = store.read_annotations(out), store.read_as_read(out)
+    wanted = set(ids) | (set(as_read.reviews["review_id"]) if all_corrected and as_read is not None else set())
+    known = pa.array(sorted(wanted), pa.string())
+    for block in finished.columns(("review_id", "duplicate_of")):
+        wanted.update(block["review_id"].filter(pc.is_in(block["duplicate_of"], known)).to_pylist())
+    found = finished.some(wanted)
+    if as_read is None:
+        return found
+    return corrections.put_back(found, corrections.part(as_read, found.reviews["review_id"].tolist()))
+
+
+def replaced(parts: Iterable[tables.Annotations], fresh: tables.Annotations) -> Iterator[tables.Annotations]:
+    """The parts with the rows of some reviews given anew (all Arrow's tables)."""
+    for part in parts:
+        ids = part.reviews["review_id"].combine_chunks()
+        mine = [table.filter(pc.is_in(table["review_id"], ids)) for table in fresh]
+        gone = mine[0]["review_id"].combine_chunks()
+        rest = (table.filter(pc.invert(pc.is_in(table["review_id"], gone))) for table in part)
+        yield in_order(ids, [tables.Annotations(*rest), tables.Annotations(*mine)]) if len(gone) else part
 
 
 def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction:
@@ -833,7 +898,6 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
 def weighed(settings: Settings, file: Path, path: Path) -> tuple[Correction, pd.DataFrame, bool]:
     """What the corrections of `file` come to beside those kept in `path`: what would change, the corrections to keep (the
     columns of CORRECTIONS), and whether there is anything to write."""
-    as_read = read_as_read(settings.out)
     manifest = store.read_manifest(settings.out)
     told = manifest["told"]
     offered = read_corrections(file, told["names"])
@@ -841,6 +905,7 @@ def weighed(settings: Settings, file: Path, path: Path) -> tuple[Correction, pd.
         kept = offered[offered["text_hash"] != ""]
     else:
         kept = kept_corrections(path if path.exists() else None, told["names"])
+    as_read = read_as_read(settings.out, [*offered["review_id"], *kept["review_id"]])
     now = corrections.apply(as_read, kept)
     if wrong := corrections.objections(offered, now.reviews):
         raise read.InputError(told_by_row(file, wrong))

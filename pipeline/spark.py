@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from pipeline import store, tables
 from pipeline.faults import Fault
+from pipeline.summary import tally
 
 PARTS_PER_TASK = 16  # of 512 reviews: a minute and a half of work for `default`, which is what a dead worker costs
 BATCH = 512  # rows that go to Python, or come from Parquet, at once
@@ -36,8 +37,14 @@ PATIENCE = 5  # seconds to wait for a master's port
 TOLD = "reviews-fault: "  # what stands before a line that may be told
 NUMBER = pa.field("number", pa.int64())
 
-# One row per review: its number, and its rows of each of the four tables.
-WIRE = pa.schema([NUMBER, *((name, pa.list_(pa.struct(list(schema)))) for name, schema in tables.SCHEMAS.items())])
+# One row per review: its number, and its rows of each of the four tables. The last of a task bears the counts of all of it.
+TALLY = pa.schema(
+    [(f"counted_{name}", pa.list_(pa.struct(list(schema)))) for name, schema in tally.SCHEMAS._asdict().items()]
+)
+WIRE = pa.schema(
+    [NUMBER, *((name, pa.list_(pa.struct(list(schema)))) for name, schema in tables.SCHEMAS.items()), *TALLY]
+)
+Counted = tuple[Callable[[tables.Annotations], tally.Tally], Callable[[tally.Tally], None]]
 
 
 class SparkError(Fault):
@@ -50,11 +57,11 @@ class Refused(Exception):
 
 def each(
     parts: Iterable[pa.Table], work: Callable[[pa.Table, Path], tables.Annotations], given: Iterable[Path], *, out: Path,
-    storage: Path, master: str | None,
+    storage: Path, master: str | None, counted: Counted | None = None,
 ) -> Iterator[tables.Annotations]:  # fmt: skip
     """`work` on every part, results in the order of the parts.
 
-    work(part, folder): a function of a module that the workers have too; the folder holds copies of what is `given`.
+    counted: what the workers count of what they have read, and what takes the counts, a task's at a time. work(part, folder): a function of a module that the workers have too; the folder holds copies of what is `given`.
     `storage`: a folder that all workers see. `master`: None where the surroundings say which Spark (spark-submit).
     """
     with exchange(storage, out) as folder:
@@ -64,8 +71,10 @@ def each(
         sizes = handed_over(parts, folder / "reviews")
         if sum(sizes):
             with session(master) as spark:
-                run(spark, folder, partial(read, work=work, folder=str(folder / "given")))
-        yield from in_parts(brought_back(folder / "read") if sum(sizes) else iter(()), sizes)
+                count = counted and counted[0]
+                run(spark, folder, partial(read, work=work, folder=str(folder / "given"), count=count))
+        rows = brought_back(folder / "read") if sum(sizes) else iter(())
+        yield from in_parts(rows if counted is None else told_of(rows, counted[1]), sizes)
 
 
 @contextmanager
@@ -103,15 +112,24 @@ def handed_over(parts: Iterable[pa.Table], folder: Path) -> list[int]:
     return sizes
 
 
-def read(batches: Iterable[pa.RecordBatch], work: Callable, folder: str) -> Iterator[pa.RecordBatch]:
+def read(
+    batches: Iterable[pa.RecordBatch], work: Callable, folder: str, count: Callable | None = None
+) -> Iterator[pa.RecordBatch]:
     """What a task does, in a worker: reviews with their numbers → WIRE."""
     try:
+        held, sums = None, tally.empty()
         for batch in batches:
             reviews = pa.Table.from_batches([batch])
             columns = reviews.column_names[1:]
             schema = pa.schema([tables.REVIEWS.field(name) for name in columns])
             found = work(reviews.select(columns).cast(schema), Path(folder))
-            yield from wired(found, reviews[NUMBER.name]).to_batches()
+            if count:
+                sums = tally.total([sums, count(found)])
+            if held is not None:
+                yield from held.to_batches()
+            held = wired(found, reviews[NUMBER.name])
+        if held is not None:
+            yield from (with_counts(held, sums) if count else held).to_batches()
     except Fault as fault:
         raise Refused(f"{TOLD}{' '.join(str(fault).split())}") from None
     except Exception as error:
@@ -126,14 +144,37 @@ def wired(found: tables.Annotations, numbers: pa.ChunkedArray) -> pa.Table:
     """WIRE of some Annotations (Arrow's tables), whose rows are in the order of the reviews."""
     ids = found.reviews["review_id"].combine_chunks()
     columns = [numbers]
-    for table, field in zip(found, list(WIRE)[1:], strict=True):
+    for table, field in zip(found, list(WIRE)[1 : 1 + len(found)], strict=True):
         of = pc.index_in(table["review_id"], ids).to_numpy()
         assert (np.diff(of) >= 0).all(), "rows stand in the order of their reviews"
         ends = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=len(ids)))]).astype(np.int32)
-        rows = table.combine_chunks().to_struct_array()
-        rows = rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows
-        columns.append(pa.ListArray.from_arrays(ends, rows).cast(field.type))
+        columns.append(pa.ListArray.from_arrays(ends, structs(table)).cast(field.type))
+    columns += [pa.nulls(len(numbers), field.type) for field in TALLY]
     return pa.table(columns, schema=WIRE)
+
+
+def with_counts(rows: pa.Table, sums: tally.Tally) -> pa.Table:
+    """The rows (WIRE), the last of them with the counts."""
+    for field, table in zip(TALLY, sums, strict=True):
+        ends = pa.array([*[None] * (len(rows) - 1), 0, len(table)], pa.int32())
+        lists = pa.ListArray.from_arrays(ends, structs(table)).cast(field.type)
+        rows = rows.set_column(rows.schema.get_field_index(field.name), field, lists)
+    return rows
+
+
+def told_of(rows: Iterable[pa.Table], take: Callable[[tally.Tally], None]) -> Iterator[pa.Table]:
+    """The rows (WIRE) as they come, what is counted in them handed over."""
+    for block in rows:
+        lists = [block[field.name].combine_chunks() for field in TALLY]
+        if any(len(each.drop_null()) for each in lists):
+            pairs = zip(lists, tally.SCHEMAS, strict=True)
+            take(tally.Tally(*(pa.Table.from_struct_array(each.flatten()).cast(schema) for each, schema in pairs)))
+        yield block
+
+
+def structs(table: pa.Table) -> pa.StructArray:
+    rows = table.combine_chunks().to_struct_array()
+    return rows.combine_chunks() if isinstance(rows, pa.ChunkedArray) else rows
 
 
 def unwired(rows: pa.Table) -> tables.Annotations:

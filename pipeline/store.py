@@ -21,6 +21,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import tables
@@ -226,7 +227,7 @@ def write_parts(folder: Path, parts: Iterable[tables.Annotations]) -> None:
 
 
 def write_annotations(folder: Path, annotations: tables.Annotations) -> None:
-    write_parts(folder, [tables.Annotations(*map(tables.arrow, annotations, FILES.values()))])
+    write_parts(folder, [tables.in_arrow(annotations)])
 
 
 class Stored:
@@ -250,6 +251,15 @@ class Stored:
     def column(self, name: str) -> pa.ChunkedArray:
         return self.file.read([name])[name]
 
+    def of(self, ids: pa.Array) -> pa.Table:
+        """The rows of some reviews."""
+        found = [self.file.schema_arrow.empty_table()]
+        for at in range(len(self.first) - 1):
+            mine = pc.is_in(self.file.read_row_group(at, ["review_id"])["review_id"], ids)
+            if pc.any(mine).as_py():
+                found.append(self.file.read_row_group(at).filter(mine))
+        return pa.concat_tables(found)
+
     def take(self, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
         """The rows of some numbers, in the order of the numbers."""
         order = np.argsort(numbers, kind="stable")
@@ -262,6 +272,72 @@ class Stored:
         if not found:
             return self.file.schema_arrow.empty_table().select(list(columns))
         return pa.concat_tables(found).take(np.argsort(order, kind="stable"))
+
+
+class Finished:
+    """The four tables of a folder, looked at a part at a time. Rows of opinions, mentions and escalations stand in the order
+    of their reviews. `out`: the output that a person knows it by."""
+
+    def __init__(self, folder: Path, out: Path):
+        self.folder, self.out = folder, out
+        with self._readable():
+            self.stored = {name: Stored(folder / f"{name}.parquet") for name in FILES}
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(self.folder, error, self.out) from error
+
+    def __len__(self) -> int:
+        """How many reviews."""
+        return len(self.stored["reviews"])
+
+    def parts(self) -> Iterator[tables.Annotations]:
+        """ROW_GROUP reviews or fewer at once with all that is read in them (Arrow's tables)."""
+        reviews, *others = self.stored.values()
+        following, given = [_following(stored) for stored in others], np.zeros(len(others), np.int64)
+        with self._readable():
+            for block in reviews.blocks(ROW_GROUP):
+                ids = block["review_id"].combine_chunks()
+                part = tables.Annotations(block, *(rows_of(ids) for rows_of in following))
+                given += np.array([len(table) for table in part[1:]])
+                yield part
+        if given.tolist() != [len(stored) for stored in others]:
+            raise StoreError(
+                f"{self.folder}: rows are not in the order of their reviews; type: reviews run --out {self.out}"
+            )
+
+    def columns(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of the reviews, ROW_GROUP or fewer at once."""
+        with self._readable():
+            yield from self.stored["reviews"].blocks(ROW_GROUP, list(names))
+
+    def some(self, ids: Iterable[str]) -> tables.Annotations:
+        """Some reviews, those of the ids that there are, with all that is read in them (pandas' tables)."""
+        wanted = pa.array(sorted(set(ids)), pa.string())
+        with self._readable():
+            return tables.Annotations(*(tables.pandas(stored.of(wanted)) for stored in self.stored.values()))
+
+
+def _following(stored: Stored) -> Callable[[pa.Array], pa.Table]:
+    """A function that gives the rows of some reviews, and, asked again, those of the reviews that come next."""
+    groups, held = stored.blocks(ROW_GROUP), None
+
+    def rows_of(ids: pa.Array) -> pa.Table:
+        nonlocal held
+        found = [stored.file.schema_arrow.empty_table()]
+        while held is not None or (held := next(groups, None)) is not None:
+            other = pc.index(pc.is_in(held["review_id"], ids), False).as_py()
+            many = len(held) if other < 0 else other
+            found.append(held[:many])
+            held = held[many:] if many < len(held) else None
+            if held is not None:
+                break
+        return pa.concat_tables(found)
+
+    return rows_of
 
 
 def write_as_read(folder: Path, annotations: tables.Annotations) -> None:
@@ -327,10 +403,10 @@ def _finished(folder: Path) -> None:
         raise StoreError(f"{folder}: no finished run is there; type: reviews run --out {folder}")
 
 
-def read_annotations(folder: Path) -> tables.Annotations:
+def read_annotations(folder: Path) -> Finished:
     """What an earlier run left. Raises StoreError where there is none."""
     _finished(folder)
-    return read_tables(folder, folder)
+    return Finished(folder, folder)
 
 
 def read_reviews(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -354,9 +430,11 @@ def _table(folder: Path, name: str, out: Path, columns: Sequence[str] | None = N
         path = folder / f"{name}.parquet"
         return tables.pandas(pq.read_table(path, schema=FILES[name], columns=columns and list(columns)))
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(
-            f"{folder}: a file of the earlier run cannot be read ({error}); type: reviews run --out {out}"
-        ) from error
+        raise _unreadable(folder, error, out) from error
+
+
+def _unreadable(folder: Path, error: Exception, out: Path) -> StoreError:
+    return StoreError(f"{folder}: a file of the earlier run cannot be read ({error}); type: reviews run --out {out}")
 
 
 def read_rejected(folder: Path) -> pd.DataFrame:

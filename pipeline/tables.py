@@ -236,6 +236,16 @@ def pandas(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
+def in_pandas(part: Annotations) -> Annotations:
+    """Arrow's four tables as the stages take them."""
+    return Annotations(*map(pandas, part))
+
+
+def in_arrow(part: Annotations) -> Annotations:
+    """The four tables as they go to another process or to the disk."""
+    return Annotations(*map(arrow, part, SCHEMAS.values()))
+
+
 def arrow(table: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Exactly the schema's columns of a table, those that are not there null."""
     columns = [

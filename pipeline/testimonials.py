@@ -10,18 +10,19 @@ Yelp's terms).
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import clearance, tables
 from pipeline.months import last_day, month_name
 from pipeline.segment import sentences
-from pipeline.summary.counted import plain, verdict_of_each
+from pipeline.summary.tally import Scope, quotable, tally_of, whole
 from pipeline.terms import WORD, Hit
 from pipeline.wording import SOURCE_NAMES
 
@@ -31,6 +32,9 @@ THIN = 8  # words under which praise may say nothing of its own
 SHORTEST, LONGEST = 24, 420  # characters of a passage; longer ones belong to the report
 WHOLE = 220  # characters up to which neighbouring praise of the same kind is joined
 OUTCOMES = 0.25  # of the list is kept for quotes that name a treatment or an outcome, which some campaigns want
+PRAISES = (
+    32_768  # what a board is chosen from: reviews by what they praise, more than any but a large chain has in years
+)
 PASS = 4096  # reviews whose texts are looked at for passages at a time
 ROUNDS = 4  # how many candidates a place in the list is chosen from, as a multiple of the limit
 # An opening that points at something said before: still honest, but a poor quote.
@@ -89,10 +93,12 @@ class Passage(NamedTuple):
 def candidates(
     annotations: tables.Annotations, *, month: str | None = None, on: date | None = None, consents: pd.DataFrame | None = None,
     rules: clearance.Rules | None = None, setting: clearance.Setting | None = None, staff: Sequence[str] = (), limit: int = LIMIT,
-    shifts: Sequence[Mapping] = (),
+    shifts: Sequence[Mapping] = (), praised: Mapping[str | None, int] | None = None, among: Collection[str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """CANDIDATES of one month ("2026-10"), or of all reviews up to `on`: cleared first, then by class and spread.
 
+    Where the annotations are not all (see `Wanted`): `among` the reviews to look for passages in, and `praised`, how many of
+    all reviews praise a theme and (None) how many were read, as the tally has it.
     on: the day to judge by; where none is given the last day of the month, or of the latest month that a review bears.
     staff: the names of the clinic's own people, who are named with care. shifts: the Summary's `changed`, by which praise of
     what has got worse since is told.
@@ -100,16 +106,17 @@ def candidates(
     rules = rules or clearance.load_rules()
     setting = setting or rules.setting
     names = clearance.staff_words(staff)
-    window = _window(annotations.reviews, month, on)
+    window = annotations.reviews[quotable(annotations.reviews, month, on)]
     on = on or _latest(window, month)
-    pool = list(_pool(window, annotations.opinions, rules))
+    pool = list(_pool(window if among is None else _of(window, among), annotations.opinions, rules))
     signed = set(_signed(window, consents, on, setting))
     chosen = _spread(pool, limit * ROUNDS, signed)
     forms = _forms(annotations.reviews, {review["review_id"] for review, _ in chosen})
     ids = {review["review_id"] for review, _ in chosen} | {one for form in forms.values() for one in form}
     reviews = {row["review_id"]: row for row in _rows(_of(annotations.reviews, ids))}
     opinions, escalations = (_by_review(_of(frame, ids)) for frame in (annotations.opinions, annotations.escalations))
-    (shares, of), contraries = _shares(annotations, window), _contraries(window, annotations.opinions, rules, names)
+    shares = Counter(_praised(annotations, month, on) if praised is None else praised)
+    of, contraries = shares[None], _contraries(window, annotations.opinions, rules, names)
     rows = []
     for light, passage in chosen:
         review = reviews[light["review_id"]]
@@ -230,7 +237,7 @@ def unquoted(
 ) -> pd.DataFrame:  # fmt: skip
     """One row per review with an authorization in force that holds no passage to quote: WORDLESS. Arguments as of `candidates`."""
     rules = rules or clearance.load_rules()
-    window = _window(annotations.reviews, month, on, wordless=True)
+    window = annotations.reviews[quotable(annotations.reviews, month, on, wordless=True)]
     signed = _signed(window, consents, on or _latest(window, month), setting or rules.setting)
     said = _by_review(_of(annotations.opinions, signed))
     rows = []
@@ -337,7 +344,7 @@ def _kind(text: str, block: Hit, praise: list, blame: list, rules: clearance.Rul
     if len(against) >= len(inside) or {row["theme"] for row in against} & {row["theme"] for row in inside}:
         return None
     piece = text[block.start : block.end]
-    met = rules.met(piece)
+    met = rules.glimpsed(piece)
     if ("words", "praise") not in met:
         return None
     medical = any(row["theme"] not in SERVICE for row in inside) or any(
@@ -360,16 +367,21 @@ def _passage(text: str, start: int, end: int, inside: list, kind: str, rules: cl
     confidence = max(row.get("confidence") or 0.0 for row in rows)
     length = end - start
     thin = len(WORD.findall(text[start:end])) < THIN and _says_nothing(text[start:end], rules)
-    fit = 1.0 if 60 <= length <= 240 else 0.6 if length < 60 else 0.7
+    fit = float(_fit(length))
     if DANGLING.match(text, start):
         fit -= 0.8
     score = (10 if kind == "service" else 0) + confidence + fit
     return Passage(start, end, theme, treatment, kind == "service", score, thin)
 
 
+def _fit(length):
+    """How well so many characters stand as a quote."""
+    return np.where(length < 60, 0.6, np.where(length <= 240, 1.0, 0.7))
+
+
 def _says_nothing(piece: str, rules: clearance.Rules) -> bool:
     """Is all praise of a passage thanks, a mark or a bare "good"?"""
-    met = rules.met(piece)
+    met = rules.glimpsed(piece)
     return set(met.get(("words", "praise"), ())) <= set(met.get(("words", "thin"), ()))
 
 
@@ -406,12 +418,11 @@ def _traits(review: dict, passage: Passage) -> tuple:
 # ── How typical ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _shares(annotations: tables.Annotations, window: pd.DataFrame) -> tuple[Counter, int]:
-    """theme → reviews that praise it, and how many were read, as the report counts: the answers of one respondent are one."""
-    counted = plain(annotations._replace(reviews=window), EVER)
-    read = counted.reviews.loc[counted.reviews["read"], "review_id"]
-    said = verdict_of_each(counted.said[(counted.said["treatment"] == "") & counted.said["review_id"].isin(read)])
-    return Counter(said.loc[said["sentiment"] == "positive", "theme"]), len(read)
+def _praised(annotations: tables.Annotations, month: str | None, on: date) -> dict[str | None, int]:
+    """theme → reviews that praise it, None → how many were read, as the report counts: the answers of one respondent are one."""
+    scope = Scope(EVER, only=month, on=on)
+    praise = whole(tally_of(annotations, scope), scope)[0].praise.to_pydict()
+    return dict(zip(praise["theme"], praise["n"], strict=True))
 
 
 def share_line(theme: str, praise: int, of: int) -> str:
@@ -426,16 +437,9 @@ def _contraries(
     """theme → (review_id, sentence, question, where, matter) of the reviews that most plainly say the opposite, the plainest
     first, in four words or more and half as plain as the plainest at least. Never somebody's crisis, nor what was done to them.
     """
-    read = window[(window["overall"].fillna("") != "").to_numpy(bool)]
-    calm = read["review_id"][[{"crisis", "misconduct"}.isdisjoint(reasons) for reasons in _lists(read["escalate"])]]
-    said = opinions[(opinions["sentiment"] == "negative") & opinions["treatment"].isna()]
-    said = _of(said, calm)
-    said = said.assign(
-        weight=said["score"].fillna(0.0) * said["confidence"].fillna(0.0), reach=said["start"] - said["end"]
-    )
-    said = said.sort_values(["weight", "reach", "review_id", "start"], kind="stable")
+    said = _plainest(_complaints(window, opinions))
     plain_enough = said["weight"] <= said.groupby("theme", sort=False)["weight"].transform("first") / 2
-    said = said[plain_enough.to_numpy(bool)].groupby("theme", sort=False).head(CONTRARIES)
+    said = said[plain_enough.to_numpy(bool)]
     reviews = {row["review_id"]: row for row in _rows(_of(window, said["review_id"]))}
     found: dict[str, list[tuple]] = {}
     for row in _rows(said[["theme", "review_id", "start", "end", "evidence"]]):
@@ -447,6 +451,21 @@ def _contraries(
             one = (review["review_id"], piece, review["question"], _where(review), _matter(piece, rules, names))
             found.setdefault(row["theme"], []).append(one)
     return found
+
+
+def _complaints(window: pd.DataFrame, opinions: pd.DataFrame) -> pd.DataFrame:
+    """What of the reviews may stand as a contrary view, with its `weight` (the lower, the plainer) and `reach`."""
+    read = window[(window["overall"].fillna("") != "").to_numpy(bool)]
+    calm = read["review_id"][[{"crisis", "misconduct"}.isdisjoint(reasons) for reasons in _lists(read["escalate"])]]
+    said = _of(opinions[(opinions["sentiment"] == "negative") & opinions["treatment"].isna()], calm)
+    weight = said["score"].fillna(0.0) * said["confidence"].fillna(0.0)
+    return said.assign(weight=weight, reach=said["start"] - said["end"])
+
+
+def _plainest(said: pd.DataFrame) -> pd.DataFrame:
+    """Of each theme the CONTRARIES plainest complaints, the plainest first."""
+    said = said.sort_values(["weight", "reach", "review_id", "start"], kind="stable")
+    return said.groupby("theme", sort=False).head(CONTRARIES)
 
 
 def _contrary(matter: set, themes: Sequence[str], own: set, contraries: Mapping[str, list[tuple]]) -> dict:
@@ -546,6 +565,88 @@ def _changed(consent: dict, text: str) -> bool:
     return all(clearance.text_hash(run) != given for run in runs)
 
 
+# ── Which reviews are needed ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Wanted(NamedTuple):
+    """Which of many reviews a board can need: all others may stay on the disk."""
+
+    praising: frozenset[str]  # to look for passages in
+    complaining: frozenset[str]  # that may hold a contrary view
+
+
+def wanted(parts: Iterable[tables.Annotations], *, month: str | None = None, on: date | None = None) -> Wanted:
+    """What `candidates` needs of the reviews, which come in parts (Arrow's tables); the same whatever the parts are.
+
+    Of more than PRAISES those are left out that promise least: of each theme, treatment, place and month as many stay as
+    come out even, those with the surest praise of a fitting length.
+    """
+    praises, complaints = [], []
+    for part in parts:
+        reviews, opinions = tables.pandas(part.reviews), tables.pandas(part.opinions)
+        window = reviews[quotable(reviews, month, on)]
+        praises.append(_praises(window, opinions))
+        complaints.append(_plainest(_complaints(window, opinions))[["theme", "weight", "reach", "review_id", "start"]])
+        if sum(map(len, praises)) > 2 * PRAISES:
+            praises = [_most_promising(pd.concat(praises))]
+        if len(complaints) > 16:
+            complaints = [_plainest(pd.concat(complaints))]
+    praising = _most_promising(pd.concat(praises))["review_id"] if praises else ()
+    complaining = _plainest(pd.concat(complaints))["review_id"] if complaints else ()
+    return Wanted(frozenset(praising), frozenset(complaining))
+
+
+RELATED_BY = ("review_id", "duplicate_of", "respondent")  # what `related` must know of every review
+
+
+def related(columns: Callable[[], Iterable[pa.Table]], ids: Collection[str]) -> set[str]:
+    """The ids, those of the reviews they are copies of, and of all copies and all answers of the forms of these.
+
+    columns: gives RELATED_BY of all reviews, as often as it is asked.
+    """
+    stands, forms = set(ids), set()
+    known = pa.array(sorted(stands), pa.string())
+    for block in columns():
+        mine = block.filter(pc.is_in(block["review_id"], known))
+        stands.update(mine["duplicate_of"].drop_null().to_pylist())
+        forms.update(mine["respondent"].drop_null().to_pylist())
+    known, forms = (pa.array(sorted(some), pa.string()) for some in (stands, forms))
+    for block in columns():
+        near = pc.or_(pc.is_in(block["duplicate_of"], known), pc.is_in(block["respondent"], forms))
+        stands.update(block["review_id"].filter(near).to_pylist())
+    return stands
+
+
+TRAITS = ["theme", "named", "location", "month"]
+
+
+def _praises(window: pd.DataFrame, opinions: pd.DataFrame) -> pd.DataFrame:
+    """One row per review × theme × treatment that it surely praises: review_id, TRAITS, worth (the higher, the better)."""
+    whole = ~np.array([any("truncated" in mark for mark in marks) for marks in _lists(window["flags"])], dtype=bool)
+    sure = (opinions["sentiment"] == "positive") & (opinions["confidence"].fillna(0.0) >= SURE)
+    sure &= (opinions["start"] >= 0) & (opinions["end"] > opinions["start"])
+    said = opinions.loc[sure.to_numpy(bool), ["review_id", "theme", "treatment", "confidence", "start", "end"]]
+    had = [next(iter(had), "") for had in _lists(window["treatments"])]
+    month = window["date"].fillna("").str.slice(0, 7)
+    about = window[["review_id", "location"]].assign(had=had, month=month)[whole]
+    said = said.merge(about, on="review_id")
+    worth = said["confidence"].to_numpy(float) + _fit((said["end"] - said["start"]).to_numpy(np.int64))
+    named = said["treatment"].where(said["treatment"].notna(), said["had"])
+    return said.assign(worth=worth, named=named)[["review_id", *TRAITS, "worth"]]
+
+
+def _most_promising(praises: pd.DataFrame) -> pd.DataFrame:
+    """PRAISES rows at most, spread over what they are of."""
+    order = ["review_id", "theme", "named"]
+    praises = praises.sort_values(["worth", *order], ascending=[False, *[True] * len(order)], kind="stable")
+    praises = praises.drop_duplicates(["review_id", *TRAITS])
+    if len(praises) <= PRAISES:
+        return praises
+    rank = praises.groupby(TRAITS, sort=False, dropna=False).cumcount().to_numpy()
+    fit = np.cumsum(np.bincount(rank)) <= PRAISES  # so many of each
+    return praises[rank < max(int(fit.sum()), 1)].head(PRAISES)
+
+
 # ── Tables ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -560,16 +661,6 @@ def _lists(column: pd.Series) -> list[list]:
 def _of(frame: pd.DataFrame, ids) -> pd.DataFrame:
     """The rows of some reviews."""
     return frame[frame["review_id"].isin(set(ids))]
-
-
-def _window(reviews: pd.DataFrame, month: str | None, on: date | None, wordless: bool = False) -> pd.DataFrame:
-    """The reviews of the month, or else up to the day, that are nobody's twin; but for `wordless` those that have words."""
-    keep = reviews["duplicate_of"].isna() & (wordless | (reviews["text"].fillna("").str.strip() != ""))
-    if month is not None:
-        keep &= reviews["date"].fillna("").str.startswith(month)
-    elif on is not None:
-        keep &= reviews["date"].fillna("") <= on.isoformat()
-    return reviews[keep.to_numpy(bool)]
 
 
 def _by_review(frame: pd.DataFrame) -> dict:

@@ -363,7 +363,7 @@ while (told := CliRunner().invoke(main, ["correct", *sys.argv[2:]])).exit_code:
         assert one.process.returncode == 0, wrong
     kept = {tuple(row.split(",")[at] for at in (0, 3)) for row in (copied / "kept.csv").read_text().splitlines()[1:]}
     assert kept == set(wanted)
-    stored = store.read_annotations(copied / "out").opinions
+    stored = store.read_annotations(copied / "out").some("ab").opinions
     assert set(wanted) <= set(zip(stored["review_id"], stored["theme"], strict=True))
 
 

@@ -209,13 +209,17 @@ def main() -> None:
                 "sentence-transformers": timed(lambda texts=texts: transformer.encode(texts)),
             }
             for workers in (1, 2):
-                rounds = [measured(model, workers, source, folder / f"out-{model}-{workers}-{turn}") for turn in range(ROUNDS)]
+                rounds = [
+                    measured(model, workers, source, folder / f"out-{model}-{workers}-{turn}") for turn in range(ROUNDS)
+                ]
                 seen[model, workers] = median(rounds)
             words = sum(len(text.split()) for text in texts) / count
             stages += stage_table(model, count, words, seen, peers[model])
             print("\n".join(stages), flush=True)
         alone = onnx_alone(written(folder, REVIEWS["default"]))
-        json_alone = timed(lambda: [json.loads(line) for line in written(folder, REVIEWS["fast"]).open(encoding="utf-8")])
+        json_alone = timed(
+            lambda: [json.loads(line) for line in written(folder, REVIEWS["fast"]).open(encoding="utf-8")]
+        )
         sizes = {}
         for count in SIZES:
             if count <= most:
@@ -227,11 +231,15 @@ def main() -> None:
     bounds.append(bound("`default`, a whole run on two cores, reviews a second", many["default"], 150, "default"))
     bounds.append(bound("`default`, a whole run, in times of sentence-transformers on two cores", peers["default"]["sentence-transformers"] / default.wall, 2, "sentence", unit=" ×"))  # fmt: skip
     bounds.append(bound("`default`, two workers in times of one", seen["default", 1].wall / default.wall, 1.7, "workers", unit=" ×"))  # fmt: skip
-    bounds.append(bound("`fast`, two workers in times of one", seen["fast", 1].wall / fast.wall, 1.7, "workers", unit=" ×"))
+    bounds.append(
+        bound("`fast`, two workers in times of one", seen["fast", 1].wall / fast.wall, 1.7, "workers", unit=" ×")
+    )
     first, last = min(sizes), max(sizes)
     each = {count: run.wall / count for count, run in sizes.items()}
     bounds.append(bound(f"time a review at {last:,}, in times of that at {first * 10:,}", each[last] / each[min(first * 10, last)], 1.1, "growth", most=True, unit=" ×"))  # fmt: skip
-    bounds.append(bound(f"memory of all processes at {last:,} reviews", sizes[last].peak, 2000, "memory", most=True, unit=" MB"))
+    bounds.append(
+        bound(f"memory of all processes at {last:,} reviews", sizes[last].peak, 2000, "memory", most=True, unit=" MB")
+    )
     lines = [
         "# What a run takes",
         "",

@@ -82,10 +82,15 @@ class Rules(NamedTuple):
     rules: dict  # name → Rule, in the file's order
     words: dict  # name → Terms
     lists: Lists  # all of the above: (kind, name) → Terms; kind is "words", or what a rule calls the list
+    first: Lists  # those of them that tell whether a passage praises, and whether it is one about results
 
     def met(self, text: str) -> dict[tuple[str, str], list[Hit]]:
         """Where the terms of each list stand in a text, in one look; a list that is not met is left out."""
         return dict(self.lists.find(text))
+
+    def glimpsed(self, text: str) -> dict[tuple[str, str], list[Hit]]:
+        """As `met`, of `first` alone: many passages are looked at that no board will show."""
+        return dict(self.first.find(text))
 
 
 # The rules that the code applies to the record; the file must hold their reasons and severities.
@@ -144,7 +149,9 @@ def _parsed(text: str, name: str, checked: bool = True) -> Rules:
         raise ClearanceError("\n".join(f"{name}: {fault}" for fault in faults))
     lists = {("words", key): terms for key, terms in words.items()}
     lists |= {(kind, key): getattr(rule, kind) for key, rule in rules.items() for kind in LISTS}
-    return Rules(setting, rules, words, Lists(lists))
+    results = {(kind, key) for key, rule in rules.items() if rule.outcome for kind in LISTS}
+    first = {place: terms for place, terms in lists.items() if place[0] == "words" or place in results}
+    return Rules(setting, rules, words, Lists(lists), Lists(first))
 
 
 TERMS = (

@@ -11,7 +11,7 @@ from pipeline import summary, tables
 from pipeline.report.html import page
 from pipeline.report.workbook import write_workbook
 
-MOST_REVIEWS = 50_000  # listed in the page and in the workbook, the newest; more would open slowly
+MOST_REVIEWS = 10_000  # listed in the page and in the workbook, the newest; more would open slowly
 
 
 def write_report(
@@ -19,15 +19,17 @@ def write_report(
 ) -> list[Path]:
     """Writes report.html, report.xlsx and report.json of a Summary (`told`) into `folder` and returns their paths.
 
-    Same input, same bytes. counted: see summarise. OSError where the folder cannot be written. Whoever calls decides on
+    annotations: those of the newest reviews at least, and of those the report names. Same input, same bytes. counted: see
+    summarise. OSError where the folder cannot be written. Whoever calls decides on
     file modes and on replacing the old files whole.
     """
     counted = summary.plain(annotations, told["month"]) if counted is None else counted
     listed = summary.newest(counted, MOST_REVIEWS, _linked(told))
     folder = Path(folder)
     html, xlsx, data = (folder / f"report.{ending}" for ending in ("html", "xlsx", "json"))
-    html.write_text(page(told, listed, len(counted.reviews)), encoding="utf-8", newline="\n")
-    write_workbook(told, annotations, listed, len(counted.reviews), xlsx)
+    every = told["quality"]["reviews"]
+    html.write_text(page(told, listed, every), encoding="utf-8", newline="\n")
+    write_workbook(told, annotations, listed, every, xlsx)
     lines = (f"{json.dumps(key)}: {json.dumps(told[key], ensure_ascii=False, allow_nan=False)}" for key in told)
     data.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
     return [html, xlsx, data]

@@ -7,6 +7,8 @@ interval; `mark` is "count" under 5 reviews (then share, low and high are null: 
 under 30, else "". `filter` selects the reviews behind `k`, by the rules of `counted.select`.
 
     counted       who counts as one review, what each says, which reviews a filter selects
+    tally         all reviews as counts that add up
+    shown         which of them a report shows
     monthly       the series, the control charts, the headline tiles, each clinic's own chart
     themes        what reviewers speak of, by theme and by treatment
     shifts        what has changed, and what is seen since a change written down
@@ -31,11 +33,30 @@ from pipeline.summary.counted import STARS, Counted, newest, plain, select, verd
 from pipeline.summary.cube import cross_table
 from pipeline.summary.escalations import to_act_on
 from pipeline.summary.monthly import Monthly, clinics, headlines, negative_chart, places_of, star_chart
-from pipeline.summary.shifts import followed, lasting_shifts, waiting
+from pipeline.summary.quality import many
+from pipeline.summary.shifts import followed, lasting_shifts, waiting, windows
+from pipeline.summary.shown import KNOWN_BY, shown
+from pipeline.summary.tally import AND, Scope, Tally, frames, tally_of, total, whole
 from pipeline.summary.themes import by_treatment, spoken_of, verdicts
 from pipeline.wording import NOT_STATED, REASON_NAMES, SOURCE_NAMES, TREATMENT_NAMES, UNREAD
 
-__all__ = ["STARS", "Counted", "newest", "plain", "select", "summarise", "verdict_of_each"]
+__all__ = [
+    "KNOWN_BY",
+    "STARS",
+    "Counted",
+    "Scope",
+    "Tally",
+    "newest",
+    "plain",
+    "select",
+    "shown",
+    "summarise",
+    "tally_of",
+    "total",
+    "verdict_of_each",
+    "whole",
+    "windows",
+]
 
 LONGEST = 36  # months shown; NHS Making Data Count asks for two to three years
 
@@ -52,6 +73,7 @@ def summarise(
     corrections: pd.DataFrame | None = None,
     names: Mapping[str, str] | None = None,
     counted: Counted | None = None,
+    found: Tally | None = None,
 ) -> dict:
     """The Summary of a month.
 
@@ -59,6 +81,7 @@ def summarise(
     name, version, and as far as measured `themes` ({theme: {precision, recall, n}}) and `escalation_miss_rate`. changes:
     `tables.CHANGES`. closed: `tables.CLOSED`. corrections: the `tables.CORRECTIONS` in force. names: a theme's name for
     people, from the taxonomy. counted: what `plain` made of the annotations for the month, where that has been done.
+    found: the counts of all reviews (see tally.whole), where the annotations are only those whose words are shown.
 
     Keys, each list with one dict per what is named: months; headlines (tile); escalations.rows (review with a reason to
     act); negative, stars (control charts: points per month); themes (theme, the month's); treatments.rows (theme ×
@@ -80,14 +103,16 @@ def summarise(
         )
     known = quality.measured(model)
     counted = plain(annotations, month) if counted is None else counted
-    reviews = counted.reviews
-    everything = counted.said[counted.said["review_id"].isin(reviews.loc[reviews["read"], "review_id"])]
-    everything = verdict_of_each(everything)
-    said = everything[everything["treatment"] == ""]
+    if found is None:
+        scope = Scope(month, windows(changes, month))
+        found, _ = whole(tally_of(annotations, scope), scope)
+    found = frames(found)
+    reviews = found.reviews
+    acts = counted.reviews[counted.reviews["escalate"].map(bool).astype(bool)]
     dated = sorted({value for value in reviews["month"] if value})
     months = months_between(max(dated[0] if dated else month, month_before(month, LONGEST - 1)), month)
-    themes = [*tables.THEMES, *sorted({*everything["theme"]} - {*tables.THEMES})]
-    had = {name for each in reviews["treatments"] for name in each}
+    themes = [*tables.THEMES, *sorted({*found.said["theme"], *found.verdicts["theme"]} - {*tables.THEMES})]
+    had = {name for each in set(reviews["treatments"]) for name in each.split(AND)}
     treatments = [*tables.TREATMENTS, *sorted(had - {*tables.TREATMENTS, NOT_STATED}), NOT_STATED]
     places, sources = places_of(reviews), sorted(set(reviews["source"]))
     named = {
@@ -98,13 +123,13 @@ def summarise(
         "months": {value: month_name(value) for value in sorted({*months, *dated})},
     }
     now = reviews[reviews["month"] == month]
-    monthly = Monthly(reviews, said, months)
-    stars = star_chart(monthly, reviews)
-    changed, unchanged, grid = lasting_shifts(monthly, said, reviews, themes, places, named["themes"])
+    monthly = Monthly(found, acts, months)
+    stars = star_chart(monthly, found.stars)
+    changed, unchanged, grid = lasting_shifts(monthly, found, themes, places, named["themes"])
     ids, copies = (tables.values(annotations.reviews[name]) for name in ("review_id", "duplicate_of"))
     stands = {one: copy_of or one for one, copy_of in zip(ids, copies, strict=True)}
-    acts = to_act_on(counted, month, int(monthly.screened[-1]), known, closed, stands)
-    not_read = int((now["words"] & ~now["read"]).sum())
+    acting = to_act_on(counted, month, int(monthly.screened[-1]), known, closed, stands)
+    not_read, with_words = many(now, now["words"] & ~now["read"]), many(now, now["words"])
     return {
         "month": month,
         "month_name": month_name(month),
@@ -121,30 +146,30 @@ def summarise(
         },
         "counts": counts,
         "received": {
-            "reviews": len(now),
-            "with_words": int(now["words"].sum()),
-            "read": int(now["read"].sum()),
-            "not_read": figure(not_read, int(now["words"].sum()), {"month": month, "sentiment": UNREAD}),
+            "reviews": int(now["n"].sum()),
+            "with_words": with_words,
+            "read": many(now, now["read"]),
+            "not_read": figure(not_read, with_words, {"month": month, "sentiment": UNREAD}),
             "locations": len(set(now["location"]) - {NOT_STATED}),
         },
-        "headlines": headlines(monthly, stars, acts["found"]),
-        "escalations": acts,
+        "headlines": headlines(monthly, stars, acting["found"]),
+        "escalations": acting,
         "negative": negative_chart(monthly),
         "stars": stars,
-        "themes": spoken_of(counted, said, months, themes, changed, known, named["themes"]),
-        "treatments": by_treatment(reviews, said, months, themes, treatments),
-        "verdicts": verdicts(reviews, everything, months, treatments),
-        "clinics": clinics(reviews, months, places),
+        "themes": spoken_of(found, counted, months, themes, changed, known, named["themes"]),
+        "treatments": by_treatment(reviews, found.said, months, themes, treatments),
+        "verdicts": verdicts(found.verdicts, months, treatments),
+        "clinics": clinics(found, acts, months, places),
         "grid": grid,
         "changed": changed,
         "unchanged": unchanged,
-        "register": followed(changes, reviews, said, month, named["themes"]),
+        "register": followed(changes, found, month, named["themes"]),
         "register_later": waiting(changes, month),
-        "disagreements": quality.disagreements(reviews, month),
+        "disagreements": quality.disagreements(found.stars, month),
         "platforms": quality.platforms(reviews, months),
         "corrections": checked(corrections, themes, named["themes"]),
-        "table": cross_table(reviews, said, months, themes),
-        "quality": quality.accounted(annotations, counted, rejected, counts),
+        "table": cross_table(found, months, themes),
+        "quality": quality.accounted(found, rejected, counts),
         "limits": quality.limits(int(monthly.read[-1]), not_read, known),
         "method": quality.method(),
         "model": known,

@@ -55,22 +55,30 @@ class Counted(NamedTuple):
 
 def plain(annotations: tables.Annotations, month: str) -> Counted:
     """The reviews not dated after the month, each counted once, and what they say."""
-    rows = _rows(annotations.reviews)
-    kept = rows[
-        rows["duplicate_of"].isna() & np.array([known is None or known <= month for known in rows["month"]], dtype=bool)
-    ].copy()
-    kept["review_id"] = np.array(_first_answers(kept), dtype=object)
+    rows = rows_of(annotations.reviews)
+    kept = rows[stand(rows, month)].copy()
+    kept["review_id"] = np.array(first_answers(kept), dtype=object)
     unit_of = dict(zip(kept["answer"], kept["review_id"], strict=True))
     twins = rows[np.array([stands in unit_of for stands in rows["duplicate_of"]], dtype=bool)].copy()
     twins["review_id"] = np.array([unit_of[stands] for stands in twins["duplicate_of"]], dtype=object)
     acts = _acts(annotations.escalations, kept, twins)
-    reviews = _reviews(kept, acts)
+    reviews = units_of(kept)
+    reasons: dict[str, dict] = {}
+    for review_id, reason in zip(acts["review_id"], acts["reason"], strict=True):
+        reasons.setdefault(review_id, {})[reason] = None
+    reviews["escalate"] = [tuple(reasons.get(review_id, ())) for review_id in reviews["review_id"]]
 
     speaking = twins[twins["answer"].isin(acts.loc[acts["twin"], "answer"])]
     names = ["review_id", "answer", "text", "question", "language", "source", "date"]
     answers = pd.concat([part[[*names, "row"]].assign(twin=twin) for part, twin in ((kept, False), (speaking, True))])
     answers = answers.sort_values(["review_id", "twin", "row", "answer"], ignore_index=True)
     return Counted(reviews, answers[[*names, "twin"]], _said(annotations.opinions, unit_of, reviews), acts)
+
+
+def stand(rows: pd.DataFrame, month: str) -> np.ndarray:
+    """Which rows are nobody's twin and not dated after the month."""
+    known = np.array([one is None or one <= month for one in rows["month"]], dtype=bool)
+    return rows["duplicate_of"].isna().to_numpy(bool) & known
 
 
 def _said(opinions: pd.DataFrame, unit_of: Mapping[str, str], reviews: pd.DataFrame) -> pd.DataFrame:
@@ -102,12 +110,13 @@ def newest(counted: Counted, most: int, besides: Iterable[str] = ()) -> Counted:
     return Counted(kept, *(table[table["review_id"].isin(ids)] for table in counted[1:]))
 
 
+# several sentiments as one: praise beside blame is mixed, and neutral gives way
 BITS = {"neutral": 0, "positive": 1, "negative": 2}  # any other: mixed
 AGREED = ("neutral", "positive", "negative", "mixed", "mixed", "mixed", "mixed", "mixed")
 
 
 def verdict_of_each(said: pd.DataFrame) -> pd.DataFrame:
-    """One row per review × theme × treatment: its one sentiment (see `together`), at the passage that comes first."""
+    """One row per review × theme × treatment: its one sentiment (AGREED), at the passage that comes first."""
     keys = ["review_id", "theme", "treatment"]
     several = said.duplicated(keys, keep=False).to_numpy(bool)
     if not several.any():
@@ -119,12 +128,6 @@ def verdict_of_each(said: pd.DataFrame) -> pd.DataFrame:
     agreed = said["sentiment"].to_numpy(object).copy()
     agreed[several] = np.array(AGREED, dtype=object)[found[groups]]
     return said.assign(sentiment=agreed)[~said.duplicated(keys)]
-
-
-def together(sentiments: Iterable[str]) -> str:
-    """Several sentiments as one: praise beside blame is mixed, and neutral gives way."""
-    strong = set(sentiments) - {"neutral"}
-    return "neutral" if not strong else strong.pop() if len(strong) == 1 else "mixed"
 
 
 def select(counted: Counted, where: Mapping) -> list[str]:
@@ -207,15 +210,13 @@ ROWS = {  # columns of the reviews as one row each is needed, with what stands f
 }
 
 
-def _rows(table: pd.DataFrame) -> pd.DataFrame:
+def rows_of(table: pd.DataFrame) -> pd.DataFrame:
     """One row per row of the table, its values plain, what is missing named. Texts stay as they are: they are many."""
     rows = pd.DataFrame({name: shared(table[name], otherwise) for name, otherwise in ROWS.items()}, dtype=object)
     rows = rows.rename(columns={"review_id": "answer"})
     for name in ("location", "source", "language"):
         rows[name] = rows[name].where(rows[name] != "", ROWS[name])
-    dated = list(zip(rows["date"], rows["date_precision"], strict=True))
-    months = {one: month_of(*one) for one in set(dated)}
-    rows["month"] = pd.Series([months[one] for one in dated], index=rows.index, dtype=object)
+    rows["month"] = pd.Series(months_of(rows["date"], rows["date_precision"]), index=rows.index, dtype=object)
     rows["rough"] = (rows["date_precision"] == "relative") & rows["month"].notna()
     rows["text"] = table["text"].fillna("").array
     rows["row"] = pd.Series(tables.values(table["row"]), dtype=object)
@@ -228,7 +229,14 @@ def _rows(table: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _first_answers(rows: pd.DataFrame) -> list[str]:
+def months_of(dates: Iterable[str | None], precisions: Iterable[str | None]) -> list[str | None]:
+    """Of each date its month, or None; many share one."""
+    dated = list(zip(dates, precisions, strict=True))
+    months = {one: month_of(*one) for one in set(dated)}
+    return [months[one] for one in dated]
+
+
+def first_answers(rows: pd.DataFrame) -> list[str]:
     """For each row the id of its form's first answer, which names the review; its own where it is no answer of a form."""
     form = rows["respondent"].where(rows["respondent"].notna(), None)
     ordered = rows[["source", "file", "answer", "row"]].assign(form=form)[form.notna()]
@@ -257,8 +265,8 @@ def _acts(escalations: pd.DataFrame, kept: pd.DataFrame, twins: pd.DataFrame) ->
     return found.loc[~again, names].sort_values(["review_id", "twin"], kind="stable", ignore_index=True)
 
 
-def _reviews(rows: pd.DataFrame, acts: pd.DataFrame) -> pd.DataFrame:
-    """One row per review, the answers of a form folded."""
+def units_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per review, the answers of a form folded: `Counted.reviews`, but for the reasons to act."""
     names = ["review_id", "date", "month", "rough", "location", "source", "language", "rating", "words", "read"]
     names += ["overall", "score", "received", "flags"]
     several = rows["review_id"].duplicated(keep=False)
@@ -275,10 +283,6 @@ def _reviews(rows: pd.DataFrame, acts: pd.DataFrame) -> pd.DataFrame:
     reviews["score"] = whole["score"].astype(float).to_numpy()
     reviews.loc[~reviews["read"], "score"] = float("nan")
     reviews["treatments"] = [had or (NOT_STATED,) for had in whole["received"]]
-    reasons: dict[str, dict] = {}
-    for review_id, reason in zip(acts["review_id"], acts["reason"], strict=True):
-        reasons.setdefault(review_id, {})[reason] = None
-    reviews["escalate"] = [tuple(reasons.get(review_id, ())) for review_id in reviews["review_id"]]
     reviews["flags"] = whole["flags"].tolist()
     reviews["rough"] = whole["rough"].astype(bool).tolist()
     good, bad = reviews["overall"] == "positive", reviews["overall"] == "negative"
@@ -288,28 +292,35 @@ def _reviews(rows: pd.DataFrame, acts: pd.DataFrame) -> pd.DataFrame:
 
 def _folded(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per form of several answers: the first that is known of each, the verdicts together, the words of all."""
-    forms: dict[str, list[dict]] = {}
-    for row in rows.sort_values(["row", "answer"], kind="stable").to_dict("records"):
-        forms.setdefault(row["review_id"], []).append(row)
-    out = []
-    for review_id, answers in forms.items():
-        read = [one for one in answers if one["read"]]
-        dated = next((one for one in answers if one["month"]), answers[0])
-        written = next((one for one in answers if one["words"]), answers[0])
-        out.append(
-            {
-                "review_id": review_id,
-                **{name: dated[name] for name in ("date", "month", "rough")},
-                "source": answers[0]["source"],
-                "location": next((one["location"] for one in answers if one["location"] != NOT_STATED), NOT_STATED),
-                "language": written["language"],
-                "rating": next((one["rating"] for one in answers if one["rating"] == one["rating"]), float("nan")),
-                "words": written["words"],
-                "read": bool(read),
-                "overall": together(one["overall"] for one in read) if read else None,
-                "score": sum(one["score"] for one in read) / len(read) if read else float("nan"),
-                "received": tuple(dict.fromkeys(name for one in answers for name in one["received"])),
-                "flags": tuple(dict.fromkeys(flag for one in answers for flag in one["flags"])),
-            }
-        )
-    return pd.DataFrame(out)
+    rows = rows.sort_values(["row", "answer"], kind="stable")
+    form, forms = pd.factorize(rows["review_id"])
+    read = rows["read"].to_numpy(bool)
+
+    def first(known):
+        """Of each form the first answer of which something is known, else its first."""
+        found = np.zeros(len(forms), np.int64)
+        found[form[::-1]] = np.arange(len(rows))[::-1]
+        at = np.flatnonzero(np.asarray(known, bool))[::-1]
+        found[form[at]] = at
+        return rows.iloc[found]
+
+    bits = np.zeros(len(forms), np.int64)
+    np.bitwise_or.at(bits, form[read], [BITS.get(one, 4) for one in rows["overall"].to_numpy(object)[read]])
+    many = np.bincount(form[read], minlength=len(forms))
+    scores = np.bincount(form[read], rows["score"].to_numpy(float)[read], minlength=len(forms))
+    words: dict[str, list[dict]] = {name: [{} for _ in forms] for name in ("received", "flags")}
+    for name, each in words.items():
+        for at, said in zip(form, rows[name], strict=True):
+            each[at].update(dict.fromkeys(said))
+    dated, written = first(rows["month"].notna()), first(rows["words"])
+    with np.errstate(invalid="ignore"):
+        score = scores / np.where(many, many, np.nan)
+    columns = {name: dated[name] for name in ("date", "month", "rough")}
+    columns |= {name: written[name] for name in ("language", "words")}
+    columns["source"] = first(np.ones(len(rows)))["source"]
+    columns["location"] = first(rows["location"] != NOT_STATED)["location"]
+    columns["rating"] = first(rows["rating"].notna())["rating"]
+    columns = {name: column.to_numpy() for name, column in columns.items()}
+    columns |= {name: [tuple(one) for one in each] for name, each in words.items()}
+    overall = np.where(many > 0, np.array(AGREED, dtype=object)[bits], None)
+    return pd.DataFrame({"review_id": forms, "read": many > 0, "overall": overall, "score": score, **columns})

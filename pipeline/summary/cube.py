@@ -1,10 +1,10 @@
 """Every count for people who reckon on: month × location × source × treatment × theme. Only report.json carries it."""
 
 import numpy as np
-import pandas as pd
 
 from pipeline import tables
 from pipeline.statistics import FEW, mark, wilson
+from pipeline.summary.tally import AND, Tally
 
 COLUMNS = (
     *("month", "location", "source", "treatment", "theme", "reviews", "n", "mentions"),
@@ -15,7 +15,7 @@ MARGINS = ((), ("location",), ("source",), ("treatment",), ("location", "source"
 DIMENSIONS = ("location", "source", "treatment")
 
 
-def cross_table(reviews: pd.DataFrame, said: pd.DataFrame, months: list[str], themes: list[str]) -> dict:
+def cross_table(tally: Tally, months: list[str], themes: list[str]) -> dict:
     """One row per month × location × source × treatment × theme, as {columns, rows}; "all" stands for a margin.
 
     `reviews` all, `n` those read, `mentions` those that speak of the theme (theme "all": n), the four sentiments, the share
@@ -23,25 +23,25 @@ def cross_table(reviews: pd.DataFrame, said: pd.DataFrame, months: list[str], th
     with n 0 and null shares (missing, not 0 %); the full crossing holds the combinations that have a review. A review with
     two treatments is in both their rows, and once in "all".
     """
-    base = reviews[reviews["month"].isin(months)]
-    place = {review_id: at for at, review_id in enumerate(base["review_id"])}
-    at_review = np.array([place.get(review_id, -1) for review_id in said["review_id"]], dtype=np.int64)
-    there = at_review >= 0
     known = {sentiment: at for at, sentiment in enumerate(tables.SENTIMENTS)}
-    spoken = {
-        "review": at_review[there],
-        "theme": _codes(said["theme"].to_numpy(object)[there], themes),
-        "sentiment": _codes(said["sentiment"].to_numpy(object)[there], known),
-    }
-    had = base["treatments"].tolist()
+    base, said = (rows[rows["month"].isin(months)] for rows in (tally.reviews, tally.said))
     names = {dim: sorted(set(base[dim])) for dim in ("location", "source")}
-    names["treatment"] = sorted({one for each in had for one in each})
-    codes = {"month": _codes(base["month"], months), "overall": _codes(base["overall"], known)}
-    codes |= {dim: _codes(base[dim], names[dim]) for dim in ("location", "source")}
-    codes["read"] = base["read"].to_numpy(bool)
-    each = {"review": np.repeat(np.arange(len(base)), [len(one) for one in had])}
-    each["treatment"] = _codes([one for each in had for one in each], names["treatment"])
-    parts = [part for dims in MARGINS for part in _crossed(codes, each, spoken, dims, names, months, themes)]
+    names["treatment"] = sorted({one for had in set(base["treatments"]) for one in had.split(AND)})
+
+    def coded(rows, overall):
+        """The rows as codes, one per treatment had; `first`: of each row the first of those."""
+        had = [had.split(AND) for had in rows["treatments"]]
+        row = np.repeat(np.arange(len(rows)), [len(one) for one in had])
+        codes = {"month": _codes(rows["month"], months), "sentiment": _codes(rows[overall], known)}
+        codes |= {dim: _codes(rows[dim], names[dim]) for dim in ("location", "source")} | {"n": rows["n"].to_numpy()}
+        codes = {name: values[row] for name, values in codes.items()}
+        codes["treatment"] = _codes([one for each in had for one in each], names["treatment"])
+        return codes | {"row": row, "first": np.diff(row, prepend=-1) > 0}
+
+    codes, spoken = coded(base, "overall"), coded(said, "sentiment")
+    codes["read"] = base["read"].to_numpy(bool)[codes["row"]]
+    spoken["theme"] = _codes(said["theme"], themes)[spoken["row"]]
+    parts = [part for dims in MARGINS for part in _crossed(codes, spoken, dims, names, months, themes)]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     n = whole["n"].astype(float)
     for k, prefix in (("mentions", ""), ("negative", "negative_")):
@@ -76,35 +76,33 @@ def _codes(values, known) -> np.ndarray:
     return np.array([place.get(value, -1) for value in values], dtype=np.int64)
 
 
-def _crossed(codes, each, spoken, dims: tuple, names: dict, months: list[str], themes: list[str]):
+def _crossed(codes, spoken, dims: tuple, names: dict, months: list[str], themes: list[str]):
     """One part per theme (−1: all): the counts by month and some dimensions, every column an array; dimensions as codes.
 
-    codes: of each review. each: one entry per review × treatment. spoken: one per review × theme.
+    codes: of the reviews, spoken: of what they say of a theme; each one entry per row of the tally × treatment.
     """
-    review = each["review"] if "treatment" in dims else np.arange(len(codes["month"]))
     shape = (len(months), *(len(names[dim]) for dim in dims))
     size = int(np.prod(shape))
-    parts = [each[dim] if dim == "treatment" else codes[dim][review] for dim in dims]
-    cell = np.ravel_multi_index([codes["month"][review], *parts], shape) if len(review) else np.zeros(0, np.int64)
-    read = codes["read"][review]
-    many = {"reviews": np.bincount(cell, minlength=size), "n": np.bincount(cell[read], minlength=size)}
+
+    def placed(rows):
+        """The rows that count here (each once, where treatments are not told apart), with their cells."""
+        rows = rows if "treatment" in dims else {name: values[rows["first"]] for name, values in rows.items()}
+        parts = [rows[dim] for dim in ("month", *dims)]
+        return rows, np.ravel_multi_index(parts, shape) if len(parts[0]) else np.zeros(0, np.int64)
+
+    def count(cells, n, many=size):
+        return np.bincount(cells, n, minlength=many).astype(np.int64)
+
+    (rows, cell), (told, spoken_cell) = placed(codes), placed(spoken)
+    read = rows["read"]
+    many = {"reviews": count(cell, rows["n"]), "n": count(cell[read], rows["n"][read])}
     margin = len(dims) < 3
     kinds = len(tables.SENTIMENTS)
-    # of each passage the cells of its review: several, where it is about several treatments
-    first = np.searchsorted(review, spoken["review"])
-    times = np.searchsorted(review, spoken["review"], side="right") - first
-    told = np.repeat(np.arange(len(first)), times)
-    after = np.arange(len(told)) - np.repeat(np.cumsum(times) - times, times)
-    spoken_cell = cell[first[told] + after] * kinds + spoken["sentiment"][told]
-    spoken_theme = spoken["theme"][told]
     index = dict(zip(("month", *dims), np.unravel_index(np.arange(size), shape), strict=True))
     for theme in range(-1, len(themes)):
-        if theme < 0:
-            known = read & (codes["overall"][review] >= 0)
-            here = cell[known] * kinds + codes["overall"][review][known]
-        else:
-            here = spoken_cell[spoken_theme == theme]
-        counts = np.bincount(here, minlength=size * kinds).reshape(size, kinds)
+        here, at = (rows, cell) if theme < 0 else (told, spoken_cell)
+        mine = (read if theme < 0 else told["theme"] == theme) & (here["sentiment"] >= 0)
+        counts = count(at[mine] * kinds + here["sentiment"][mine], here["n"][mine], size * kinds).reshape(size, kinds)
         mentions = counts.sum(axis=1)
         full = many["reviews"] > 0 if theme < 0 else mentions > 0
         keep = np.arange(size) if margin else np.flatnonzero(full)

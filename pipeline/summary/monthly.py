@@ -9,6 +9,7 @@ from pipeline import tables
 from pipeline.months import month_name
 from pipeline.statistics import ENOUGH_POINTS, FEW, figure, mark, p_chart, rounded, rule_in_words, xmr
 from pipeline.summary.counted import STARS
+from pipeline.summary.tally import Tally
 from pipeline.wording import FINE, NOT_STATED, half_up, in_words, plural
 
 FEWEST_POINTS = (
@@ -21,23 +22,25 @@ class Monthly:
     """Counts per month of the reviews with a month: arrays with one entry a month, in the order of `months`.
 
     reviews, read, screened (read, or with a reason to act), rated, escalated; overall: per sentiment; read_at: per clinic;
-    stars: the mean, NaN under five ratings.
+    stars: the mean, NaN under five ratings. Made of a tally (`tally.frames`) and of the reviews with a reason to act.
     """
 
-    def __init__(self, reviews: pd.DataFrame, said: pd.DataFrame, months: list[str]):
+    def __init__(self, tally: Tally, acts: pd.DataFrame, months: list[str]):
         def count(rows):
-            return rows["month"].value_counts().reindex(months, fill_value=0).to_numpy(np.int64)
+            return rows.groupby("month")["n"].sum().reindex(months, fill_value=0).to_numpy(np.int64)
 
-        read = reviews[reviews["read"]]
-        acts = reviews["escalate"].map(bool).astype(bool)
+        reviews, stars, said = tally.reviews, tally.stars, tally.said
+        read, acts = reviews[reviews["read"]], acts.assign(n=1)
         self.months = months
-        self.reviews, self.read, self.rated = count(reviews), count(read), count(reviews[reviews["rating"].notna()])
-        self.screened, self.escalated = count(reviews[reviews["read"] | acts]), count(reviews[acts])
+        self.reviews, self.read, self.rated = count(reviews), count(read), count(stars)
+        self.escalated = count(acts)
+        self.screened = self.read + count(acts[~acts["read"]])
         self.overall = {verdict: count(read[read["overall"] == verdict]) for verdict in tables.SENTIMENTS}
-        self.star_sum = reviews.groupby("month")["rating"].sum().reindex(months, fill_value=0.0).to_numpy(float)
+        sums = stars.assign(sum=stars["rating"] * stars["n"]).groupby("month")["sum"].sum()
+        self.star_sum = sums.reindex(months, fill_value=0.0).to_numpy(float)
         self.stars = np.where(self.rated >= FEW, self.star_sum / np.maximum(self.rated, 1), np.nan)
         self.read_at = {place: count(rows) for place, rows in read.groupby("location")}
-        pairs = said.groupby(["theme", "location", "sentiment", "month"]).size() if len(said) else pd.Series()
+        pairs = said.groupby(["theme", "location", "sentiment", "month"])["n"].sum() if len(said) else pd.Series()
         self._said = {
             key: rows.droplevel([0, 1, 2]).reindex(months, fill_value=0).to_numpy(np.int64)
             for key, rows in (pairs.groupby(level=[0, 1, 2]) if len(pairs) else ())
@@ -155,8 +158,8 @@ def share_chart(
     )
 
 
-def star_chart(monthly: Monthly, reviews: pd.DataFrame) -> dict:
-    """The control chart of the mean stars, and how many gave each number this month."""
+def star_chart(monthly: Monthly, stars: pd.DataFrame) -> dict:
+    """The control chart of the mean stars, and how many gave each number this month (stars: of the tally)."""
     month = monthly.months[-1]
     chart = control(
         xmr(monthly.stars, 1, 5, PAGE_ONE_CHARTS),
@@ -167,11 +170,12 @@ def star_chart(monthly: Monthly, reviews: pd.DataFrame) -> dict:
         gone=monthly.nothing(monthly.rated, "rated")
         or f"{plural(int(monthly.rated[-1]), 'rating')} this month: too few for a mean",
     )
-    rated = reviews.loc[reviews["month"] == month, "rating"].dropna()
+    rated = stars[stars["month"] == month]
 
     def box(stars):
         low, high = STARS[stars]
-        return figure(((rated >= low) & (rated < high)).sum(), len(rated), {"month": month, "stars": stars})
+        k = rated.loc[(rated["rating"] >= low) & (rated["rating"] < high), "n"].sum()
+        return figure(k, rated["n"].sum(), {"month": month, "stars": stars})
 
     # top box is five stars (CAHPS)
     several = {"five": box("5"), "four_or_five": box("4-5"), "one_or_two": box("1-2")}
@@ -256,12 +260,14 @@ def _acting_tile(monthly: Monthly, before: slice, found: int) -> dict:
     }
 
 
-def clinics(reviews: pd.DataFrame, months: list[str], places: list[str]) -> list[dict]:
+def clinics(tally: Tally, acts: pd.DataFrame, months: list[str], places: list[str]) -> list[dict]:
     """One row per clinic: the month's figures and its own control chart of the share negative."""
     out = []
     for place in places:
-        mine = reviews[reviews["location"] == place]
-        monthly = Monthly(mine, pd.DataFrame(), months)
+        here = {
+            name: rows[rows["location"] == place] for name, rows in (("reviews", tally.reviews), ("stars", tally.stars))
+        }
+        monthly = Monthly(tally._replace(**here, said=tally.said[:0]), acts[acts["location"] == place], months)
         bad, read = monthly.overall["negative"], monthly.read
         where, year = (
             {"location": place, "month": months[-1]},
@@ -289,7 +295,7 @@ def clinics(reviews: pd.DataFrame, months: list[str], places: list[str]) -> list
 
 
 def places_of(reviews: pd.DataFrame) -> list[str]:
-    """The clinics that the reviews name."""
+    """The clinics that the reviews of a tally name."""
     return sorted(set(reviews["location"]) - {NOT_STATED})
 
 

@@ -6,32 +6,31 @@ import pandas as pd
 
 from pipeline import tables
 from pipeline.statistics import ENOUGH_POINTS, ENOUGH_REVIEWS, FALSE_ALARMS, FALSE_CLAIMS, FEW, RULES, SMALL, figure
-from pipeline.summary.counted import Counted
 from pipeline.summary.monthly import PAGE_ONE_CHARTS
 from pipeline.summary.shifts import standardised
+from pipeline.summary.tally import Tally
 from pipeline.wording import NOT_STATED, SOURCE_NAMES, UNREAD, one_in, percent, plural
 
 
-def accounted(annotations: tables.Annotations, counted: Counted, rejected: pd.DataFrame, counts: Mapping) -> dict:
+def accounted(tally: Tally, rejected: pd.DataFrame, counts: Mapping) -> dict:
     """Where every row went. rejected_rows: one per refused row; files: one per file; flags: one per mark of the reader."""
-    reviews = counted.reviews
+    reviews, rows = tally.reviews, tally.files
     names = ("file", "row", "reason")
     refused = pd.DataFrame({name: pd.Series(tables.values(rejected[name]), dtype=object) for name in names})
-    twins = annotations.reviews["duplicate_of"].notna().to_numpy(bool)
-    file_of = pd.Series(tables.values(annotations.reviews["file"]), dtype=object)
     each = {
-        "accepted": file_of[~twins].value_counts(),
-        "duplicates": file_of[twins].value_counts(),
+        "accepted": rows[~rows["twin"]].groupby("file")["n"].sum(),
+        "duplicates": rows[rows["twin"]].groupby("file")["n"].sum(),
         "rejected": refused["file"].value_counts(),
     }
     files = sorted({str(name) for column in each.values() for name in column.index if name})
-    flags = _tally(pd.Series([flag for found in reviews["flags"] for flag in found], dtype=object))
+    flags = dict(zip(tally.flags["flag"], tally.flags["n"], strict=True))
     unread = reviews[reviews["words"] & ~reviews["read"]]
-    answers = int((~counted.answers["twin"]).sum())
-    n = len(reviews)
+    languages = unread.groupby("language")["n"].sum()
+    answers = int(rows.loc[~rows["twin"] & ~rows["late"], "n"].sum())
+    n = int(reviews["n"].sum())
 
     def part(mask, where, of=n):
-        return figure(int(mask.sum()), of, where)
+        return figure(many(reviews, mask), of, where)
 
     return {
         "sentence": f"{counts['read']} rows read = {counts['accepted']} accepted + {counts['duplicates']} duplicates "
@@ -42,8 +41,12 @@ def accounted(annotations: tables.Annotations, counted: Counted, rejected: pd.Da
         "after_cut_off": counts["accepted"] - answers,
         "with_words": part(reviews["words"], {"words": "any"}),
         "stars_only": part(~reviews["words"], {"sentiment": "stars only"}),
-        "not_read": part(reviews["words"] & ~reviews["read"], {"sentiment": UNREAD}, int(reviews["words"].sum()))
-        | {"languages": _tally(unread["language"])},
+        "not_read": part(reviews["words"] & ~reviews["read"], {"sentiment": UNREAD}, many(reviews, reviews["words"]))
+        | {
+            "languages": dict(
+                sorted(((name, int(k)) for name, k in languages.items()), key=lambda one: (-one[1], one[0]))
+            )
+        },
         "no_month": part(reviews["month"].isna(), {"dated": "no"}),
         "inexact_date": part(reviews["rough"], {"dated": "roughly"}),
         "no_location": part(reviews["location"] == NOT_STATED, {"location": NOT_STATED}),
@@ -58,36 +61,46 @@ def accounted(annotations: tables.Annotations, counted: Counted, rejected: pd.Da
     }
 
 
-def disagreements(reviews: pd.DataFrame, month: str) -> dict:
+def many(rows: pd.DataFrame, mask) -> int:
+    """How many reviews some rows of a tally stand for."""
+    return int(rows.loc[mask, "n"].sum())
+
+
+def disagreements(stars: pd.DataFrame, month: str) -> dict:
     """How many reviews' stars and words say opposite things: 4 or 5 stars with negative words, 1 or 2 with positive."""
-    both = reviews[reviews["rating"].notna() & reviews["read"]]
+    both = stars[stars["read"]]
     now = both[both["month"] == month]
     return {
-        "month": figure(now["disagrees"].sum(), len(now), {"month": month, "stars": "disagree"}),
-        "all": figure(both["disagrees"].sum(), len(both), {"stars": "disagree"}),
+        "month": figure(many(now, now["disagrees"]), now["n"].sum(), {"month": month, "stars": "disagree"}),
+        "all": figure(many(both, both["disagrees"]), both["n"].sum(), {"stars": "disagree"}),
     }
 
 
 def platforms(reviews: pd.DataFrame, months: list[str]) -> dict:
-    """One row per source in the month, and the share negative with the mix of the twelve months before held constant."""
+    """One row per source in the month, and the share negative with the mix of the twelve months before held constant.
+
+    reviews: of the tally.
+    """
     month, before = months[-1], months[-13:-1]
     span = {"from": before[0], "to": before[-1]} if before else {}
     now, earlier = reviews[reviews["month"] == month], reviews[reviews["month"].isin(before)]
     rows = []
-    for source in sorted(
-        {*now["source"], *earlier["source"]}, key=lambda one: (-int((now["source"] == one).sum()), one)
-    ):
+    for source in sorted({*now["source"], *earlier["source"]}, key=lambda one: (-many(now, now["source"] == one), one)):
         here, read = now[now["source"] == source], now[(now["source"] == source) & now["read"]]
         where = {"month": month, "source": source}
         rows.append(
             {
                 "source": source,
-                "reviews": figure(len(here), len(now), where),
-                "before": figure((earlier["source"] == source).sum(), len(earlier), span | {"source": source}),
-                "negative": figure((read["overall"] == "negative").sum(), len(read), where | {"sentiment": "negative"}),
+                "reviews": figure(here["n"].sum(), now["n"].sum(), where),
+                "before": figure(
+                    many(earlier, earlier["source"] == source), earlier["n"].sum(), span | {"source": source}
+                ),
+                "negative": figure(
+                    many(read, read["overall"] == "negative"), read["n"].sum(), where | {"sentiment": "negative"}
+                ),
             }
         )
-    read = reviews[reviews["read"]].assign(bad=reviews["overall"] == "negative")
+    read = reviews[reviews["read"]].assign(bad=reviews["n"].where(reviews["overall"] == "negative", 0))
     held = standardised(read[read["month"].isin(before)], read[read["month"] == month])
     if held is None:
         sentence = (
@@ -200,8 +213,3 @@ def method() -> list[str]:
         "better one by itself.",
         "Associated is not caused: a shift since June says when the words changed, not why.",
     ]
-
-
-def _tally(column: pd.Series) -> dict[str, int]:
-    counts = column.map(str).value_counts() if len(column) else {}
-    return {name: int(n) for name, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))}

@@ -10,6 +10,7 @@ from pipeline import tables
 from pipeline.months import day_after, day_name, day_of, month_name, year_after, year_before
 from pipeline.statistics import ENOUGH_REVIEWS, FALSE_CLAIMS, FEW, differences, figure, find_changes, rounded
 from pipeline.summary.monthly import Monthly
+from pipeline.summary.tally import Tally, Window
 from pipeline.wording import capital, in_words, plural
 
 WINDOW = 24  # months searched for a shift
@@ -19,7 +20,7 @@ OVERLAP = (
 
 
 def lasting_shifts(
-    monthly: Monthly, said: pd.DataFrame, reviews: pd.DataFrame, themes: list[str], places: list[str], names: Mapping
+    monthly: Monthly, tally: Tally, themes: list[str], places: list[str], names: Mapping
 ) -> tuple[list[dict], dict, list[dict]]:
     """The shifts found (the surest first), what was looked at in vain, and the counts behind: one row per theme × clinic."""
     months = monthly.months
@@ -37,7 +38,7 @@ def lasting_shifts(
     found, untold = find_changes(cells)
     out = [
         _told(theme, place, change, cells[theme, place], looked, names[theme])
-        | {"same_platforms": _same_platforms(reviews, said, theme, place, looked, change["split"])}
+        | {"same_platforms": _same_platforms(tally, theme, place, looked, change["split"])}
         for (theme, place), change in found.items()
     ]
     out.sort(key=lambda one: (one["state"] != "concern", one["p_corrected"], one["theme"], one["location"]))
@@ -115,30 +116,33 @@ def at_most(p: float) -> str:
     return f"at most 1 in {max(of for of in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if p * of <= 1)}"
 
 
-def _same_platforms(reviews, said, theme: str, place: str, looked: list[str], at: int) -> dict | None:
+def _same_platforms(tally: Tally, theme: str, place: str, looked: list[str], at: int) -> dict | None:
     """The complaints of the two periods with the mix of platforms as it was before; None where that cannot be told.
 
     Direct standardisation over the sources of both periods: {before, after, sources}, `after` being the later shares in the
     earlier proportions. Cannot be told where a source has fewer than five reviews on a side, or they cover too little.
     """
-    read = reviews[reviews["read"] & (reviews["location"] == place)]
-    complains = said[(said["theme"] == theme) & (said["sentiment"] == "negative")]
-    read = read.assign(bad=read["review_id"].isin(complains["review_id"]))
-    return standardised(read[read["month"].isin(looked[:at])], read[read["month"].isin(looked[at:])])
+    reviews, said = tally.reviews, tally.said
+    read = reviews[reviews["read"] & (reviews["location"] == place)].assign(bad=0)
+    complains = said[(said["location"] == place) & (said["theme"] == theme) & (said["sentiment"] == "negative")]
+    rows = pd.concat([read, complains.assign(bad=complains["n"], n=0)])[["month", "source", "n", "bad"]]
+    return standardised(rows[rows["month"].isin(looked[:at])], rows[rows["month"].isin(looked[at:])])
 
 
 def standardised(before: pd.DataFrame, after: pd.DataFrame) -> dict | None:
     """Both periods' share of `bad` over the sources they share, in the proportions of the earlier: {before, after, sources}.
 
+    Any number of rows per source: source, n (reviews), bad (those of them that are).
     None where that cannot be told: a shared source has fewer than five reviews in a period, or those shared hold less
     than OVERLAP of the earlier reviews. (Direct standardisation.)
     """
-    first, second = (rows.groupby("source")["bad"].agg(["mean", "size"]) for rows in (before, after))
+    first, second = (rows.groupby("source")[["n", "bad"]].sum() for rows in (before, after))
+    first, second = (sums.assign(mean=sums["bad"] / sums["n"], size=sums["n"]) for sums in (first, second))
     shared = first.index.intersection(second.index).sort_values()
     first, second = first.loc[shared], second.loc[shared]
     if (
         not len(shared)
-        or first["size"].sum() < OVERLAP * len(before)
+        or first["size"].sum() < OVERLAP * before["n"].sum()
         or min(first["size"].min(), second["size"].min()) < FEW
     ):
         return None
@@ -150,26 +154,14 @@ def standardised(before: pd.DataFrame, after: pd.DataFrame) -> dict | None:
     }
 
 
-def followed(
-    changes: pd.DataFrame | None, reviews: pd.DataFrame, said: pd.DataFrame, month: str, names: Mapping
-) -> list[dict]:
-    """One row per change written down (`tables.CHANGES`) that is in force, the oldest first: how many complain of its theme, before and since.
+def windows(changes: pd.DataFrame | None, month: str) -> tuple[Window, ...]:
+    """The days looked at for each change written down (`tables.CHANGES`) that is in force, the oldest first.
 
     Before: up to a year, and not beyond an earlier change of that theme there; since: up to a year, and not beyond a later
-    one. before, since: {from, to (ISO days), reviews, complain, speak}; `complain` and `speak` are figures of the reviews
-    read. complaints, mentions: what `differences` tells of since − before, null under ENOUGH_REVIEWS on a side; the
-    correction is for all changes told of. state: improvement, concern, ordinary, or waiting (too early, or too few before).
+    one.
     """
-    if changes is None or not len(changes):
-        return []
-    end = day_after(month)
-    rows = [row | {"day": day_of(row["date"])} for row in tables.records(changes)]
-    rows = sorted(
-        (row for row in rows if row["day"] < end), key=lambda row: (row["day"], row["location"] or "", row["what"])
-    )
-    read = reviews[reviews["read"] & reviews["month"].notna()]
-    days = read["date"].map(day_of)
-    out = []
+    end, out = day_after(month), []
+    rows = in_force(changes, month)
     for number, row in enumerate(rows, 1):
         place, theme, day = row["location"], row["theme"], row["day"]
         near = [
@@ -179,14 +171,32 @@ def followed(
         ]
         first = max([year_before(day), *(other for other in near if other < day)])
         last = min([year_after(day), end, *(other for other in near if other > day)])
-        here = read if place is None else read[read["location"] == place]
-        speaks = said[said["theme"] == theme]
-        complains = set(speaks.loc[speaks["sentiment"] == "negative", "review_id"])
-        when = days.loc[here.index]
-        here = here.assign(
-            bad=here["review_id"].isin(complains), spoken=here["review_id"].isin(set(speaks["review_id"]))
-        )
-        before, since = here[(when >= first) & (when < day)], here[(when >= day) & (when < last)]
+        out.append(Window(number, place, theme, first, day, last))
+    return tuple(out)
+
+
+def in_force(changes: pd.DataFrame | None, month: str) -> list[dict]:
+    """The changes written down up to the end of the month, each with its `day`, the oldest first."""
+    rows = [] if changes is None else [row | {"day": day_of(row["date"])} for row in tables.records(changes)]
+    rows = [row for row in rows if row["day"] < day_after(month)]
+    return sorted(rows, key=lambda row: (row["day"], row["location"] or "", row["what"]))
+
+
+def followed(changes: pd.DataFrame | None, tally: Tally, month: str, names: Mapping) -> list[dict]:
+    """One row per change written down that is in force, the oldest first: how many complain of its theme, before and since.
+
+    Which days: see windows. before, since: {from, to (ISO days), reviews, complain, speak}; `complain` and `speak` are
+    figures of the reviews read. complaints, mentions: what `differences` tells of since − before, null under ENOUGH_REVIEWS
+    on a side; the correction is for all changes told of. state: improvement, concern, ordinary, or waiting (too early, or
+    too few before). tally: see tally.frames.
+    """
+    out = []
+    for row, (number, place, theme, first, day, last) in zip(
+        in_force(changes, month), windows(changes, month), strict=True
+    ):
+        sides, behind = (rows[rows["number"] == number] for rows in (tally.sides, tally.behind))
+        before, since = (sides[sides["since"] == side] for side in (False, True))
+        ids = [behind[behind["since"] == side].sort_values(["date", "review_id"]) for side in (False, True)]
         out.append(
             {
                 "number": number,
@@ -196,11 +206,13 @@ def followed(
                 "name": names.get(theme, theme),
                 "what": row["what"],
                 "hoped": row["hoped"],
-                "before": _side(before, first, day),
-                "since": _side(since, day, last),
+                "before": _side(before, ids[0], first, day),
+                "since": _side(since, ids[1], day, last),
                 "same_platforms": standardised(before, since),
             }
         )
+    if not out:
+        return []
     enough = [one for one in out if min(one["before"]["reviews"], one["since"]["reviews"]) >= ENOUGH_REVIEWS]
     for kind, key in (("complaints", "complain"), ("mentions", "speak")):
         told = differences(
@@ -224,16 +236,17 @@ def waiting(changes: pd.DataFrame | None, month: str) -> dict | None:
     return {"n": len(later), "sentence": f"{plural(len(later), 'change')} written down for later, {when}"}
 
 
-def _side(rows: pd.DataFrame, first: dt.date, end: dt.date) -> dict:
-    """The reviews of one side of a change, from `first` to the day before `end`."""
+def _side(rows: pd.DataFrame, behind: pd.DataFrame, first: dt.date, end: dt.date) -> dict:
+    """The reviews of one side of a change, from `first` to the day before `end`; behind: those that speak of its theme."""
+    n = int(rows["n"].sum())
 
-    def told(column):
-        ids = rows.loc[rows[column], "review_id"].tolist()
-        return figure(len(ids), len(rows), {"ids": ids} if ids else {})
+    def told(ids):
+        return figure(len(ids), n, {"ids": ids} if ids else {})
 
     last = max(end - dt.timedelta(days=1), first)
-    span = {"from": first.isoformat(), "to": last.isoformat(), "reviews": len(rows)}
-    return span | {"complain": told("bad"), "speak": told("spoken")}
+    span = {"from": first.isoformat(), "to": last.isoformat(), "reviews": n}
+    complain = behind.loc[behind["complains"].astype(bool), "review_id"].tolist()
+    return span | {"complain": told(complain), "speak": told(behind["review_id"].tolist())}
 
 
 def _in_words(one: Mapping) -> dict:

@@ -9,7 +9,8 @@ import pandas as pd
 from pipeline import tables
 from pipeline.months import month_before
 from pipeline.statistics import corrected, figure
-from pipeline.summary.counted import Counted
+from pipeline.summary.counted import Counted, verdict_of_each
+from pipeline.summary.tally import AND, Tally
 from pipeline.wording import NOT_STATED, passage
 
 SURE = 0.7  # how sure the reading of a passage on page one is at least (a choice)
@@ -29,8 +30,8 @@ FITTING = range(30, 86)  # letters of a passage on page one: neither a scrap nor
 
 
 def spoken_of(
+    tally: Tally,
     counted: Counted,
-    said: pd.DataFrame,
     months: list[str],
     themes: list[str],
     changed: list,
@@ -39,38 +40,39 @@ def spoken_of(
 ) -> list[dict]:
     """One row per theme: the month's mentions and sentiments, the twelve months before, words for and against, its shifts.
 
-    said: one row per review × theme, of the clinic. Those with a shift first, then those most spoken of.
+    counted: the reviews whose words may stand here. Those themes with a shift first, then those most spoken of.
     """
     month, before = months[-1], months[-13:-1]
-    read = counted.reviews[counted.reviews["read"]]
-    n, n_before = int((read["month"] == month).sum()), int(read["month"].isin(before).sum())
+    read = tally.reviews[tally.reviews["read"]]
+    n = int(read.loc[read["month"] == month, "n"].sum())
+    n_before = int(read.loc[read["month"].isin(before), "n"].sum())
+    words = counted.said[counted.said["review_id"].isin(counted.reviews.loc[counted.reviews["read"], "review_id"])]
+    words = verdict_of_each(words[words["treatment"] == ""])
     out: list[dict] = []
     used: set[str] = set()  # no review speaks twice on page one
     for theme in themes:
-        rows = said[said["theme"] == theme]
-        mine, earlier = rows[rows["month"] == month], rows[rows["month"].isin(before)]
+        rows, spoken = tally.said[tally.said["theme"] == theme], words[words["theme"] == theme]
+        earlier = rows[rows["month"].isin(before)].groupby("sentiment")["n"].sum()
+        mine = rows[rows["month"] == month].groupby("sentiment")["n"].sum()
         where = {"month": month, "theme": theme}
         year = {"from": before[0], "to": before[-1], "theme": theme} if before else {}
-        told = figure(len(mine), n, where)
+        told = figure(mine.sum(), n, where)
         shifts = [one for one in changed if one["theme"] == theme]
-        bad = figure((earlier["sentiment"] == "negative").sum(), len(earlier), year | {"sentiment": "negative"})
+        bad = figure(earlier.get("negative", 0), earlier.sum(), year | {"sentiment": "negative"})
         out.append(
             {
                 "theme": theme,
                 "name": names[theme],
                 "mentions": told,
-                "usual": figure(len(earlier), n_before, year),
+                "usual": figure(earlier.sum(), n_before, year),
                 "corrected": corrected(told, model["themes"].get(theme)),
-                **{
-                    one: figure((mine["sentiment"] == one).sum(), len(mine), where | {"sentiment": one})
-                    for one in tables.SENTIMENTS
-                },
+                **{one: figure(mine.get(one, 0), mine.sum(), where | {"sentiment": one}) for one in tables.SENTIMENTS},
                 "negative_usual": bad,
                 "signal": [
                     {"state": one["state"], "since": one["since"], "location": one["location"]} for one in shifts
                 ],
-                "for": _verbatim(rows, counted, "positive", month, shifts, used),
-                "against": _verbatim(rows, counted, "negative", month, shifts, used),
+                "for": _verbatim(spoken, counted, "positive", month, shifts, used),
+                "against": _verbatim(spoken, counted, "negative", month, shifts, used),
             }
         )
     return sorted(
@@ -142,16 +144,15 @@ def _verbatim(rows, counted: Counted, sentiment: str, month: str, shifts: list, 
 def by_treatment(
     reviews: pd.DataFrame, said: pd.DataFrame, months: list[str], themes: list[str], treatments: list[str]
 ) -> dict:
-    """Themes by treatment received, the last twelve months: one row per theme × treatment.
+    """Themes by treatment received, the last twelve months: one row per theme × treatment. reviews, said: of the tally.
 
     A review is among each treatment it says was received, else under "not stated".
     """
     period = months[-12:]
     span = {"from": period[0], "to": period[-1]}
     read = reviews[reviews["read"] & reviews["month"].isin(period)]
-    each = read[["review_id", "treatments"]].explode("treatments")
-    totals = each["treatments"].value_counts()
-    sizes = said.merge(each, on="review_id").groupby(["theme", "treatments", "sentiment"]).size()
+    totals = _by_each(read, ["treatments"])
+    sizes = _by_each(said[said["month"].isin(period)], ["theme", "treatments", "sentiment"])
     out = []
     for theme in themes:
         for treatment in treatments:
@@ -173,18 +174,23 @@ def by_treatment(
     return span | {"rows": out, "reviews": sizes, "counts": COUNTS}
 
 
-def verdicts(reviews: pd.DataFrame, everything: pd.DataFrame, months: list[str], treatments: list[str]) -> list[dict]:
+def _by_each(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """How many reviews of a tally, by some of its columns; one with several treatments is among each."""
+    each = rows.assign(treatments=rows["treatments"].str.split(AND)).explode("treatments")
+    return each.groupby(keys)["n"].sum()
+
+
+def verdicts(said: pd.DataFrame, months: list[str], treatments: list[str]) -> list[dict]:
     """What is said of each treatment by name, wherever it was had: one row per treatment × outcome, the last twelve months.
 
-    everything: one row per review × theme × treatment.
+    said: the tally's verdicts.
     """
     period = months[-12:]
-    rows = everything[(everything["treatment"] != "") & everything["month"].isin(period)]
     # a verdict is told of a treatment received, by the annotation guide; one on another would not be found again
-    told = reviews[reviews["review_id"].isin(rows["review_id"])]
-    had = {(one, name) for one, names in zip(told["review_id"], told["treatments"], strict=True) for name in names}
-    rows = rows[np.array([pair in had for pair in zip(rows["review_id"], rows["treatment"], strict=True)], dtype=bool)]
-    sizes = rows.groupby(["treatment", "theme", "sentiment"]).size()
+    pairs = zip(said["treatment"], said["treatments"], strict=True)
+    had = np.array([one in all_of_it.split(AND) for one, all_of_it in pairs], dtype=bool)
+    rows = said[had & said["month"].isin(period).to_numpy(bool)]
+    sizes = rows.groupby(["treatment", "theme", "sentiment"])["n"].sum()
     out = []
     for theme in sorted({*rows["theme"], "efficacy", "side_effects"}, key=lambda one: (one != "efficacy", one)):
         for treatment in (name for name in treatments if name != NOT_STATED):

@@ -1,13 +1,18 @@
 """The encoder of `fast`: a table of word vectors and two layers, taught by `default` on much text and by the corpus itself.
 
 The much text is the training authors' own sentences in other company: pieces of a review, sentences of several reviews,
-reviews with a sentence more or less. Nobody labelled them; `default` reads them, and the student learns its chances
-(Hinton et al. 2015, "Distilling the Knowledge in a Neural Network").
+reviews with a sentence more or less. In most of it some words have given way to their kin ("rude" to "harsh", but to "polite"
+too), so that words are met that none of our authors uses. Nobody labelled it; `default` reads it, and the student learns its
+chances (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"). Much text is what a small encoder needs: it knows
+a small one by heart, and reads strangers no better for it.
 """
 
 import math
 import random
+import re
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,17 +23,24 @@ from pipeline.tables import REASONS, SENTIMENTS, TREATMENTS
 from pipeline.tag import name_treatments
 from pipeline.train.transformer import loss_of, shortest_first, targets_of
 
-DIM, WIDTH, LAYERS, NEAR = (
-    96,
-    96,
-    2,
-    3,
-)  # of a word's vector; of a slot's; how many layers; words that a layer sees at once
-EPOCHS, BATCH, SEED, RATE, WARM_UP, DECAY = 24, 32, 20261101, 2e-3, 0.05, 0.01
-MIXED = 60_000  # texts made of other company
+# of a word's vector; of a slot's; how many layers; words that a layer sees at once
+DIM, WIDTH, LAYERS, NEAR = 96, 96, 2, 3
+KNOWN = 256  # directions of what MiniLM knows of a word piece, from which a word's vector is drawn
+EPOCHS, BATCH, SEED, RATE, WARM_UP, DECAY = 20, 64, 20261101, 3e-3, 0.05, 0.01
+MIXED, MIXED_WITH_KIN = (
+    90_000,
+    160_000,
+)  # texts made of other company, as written and with kin in the place of some words
+SHARE = 30_000  # of those texts in an epoch
 AT_ONCE = 512  # texts the teacher reads at once
 JUDGED = ("presence", "sentiment", "overall", "escalate", "mention", "received", "outcome")
 WORDS = (2, 45)  # of a sentence that may stand in other company
+NEAREST, ALIKE, SWAPPED = 8, 0.45, 0.25  # kin of a word at most; their cosine at least; how many words give way
+STAYS = re.compile(  # what holds a sentence together
+    "the|and|for|was|are|with|that|this|they|them|you|your|have|had|has|not|but|his|her|she|him|who|what|when|then|than|there|their"
+    "|been|from|were|all|can|will|would|could|did|does|our|out|its|into|just|about|over|very|too|also"
+)
+MARKS = 1000  # the first of MiniLM's pieces are marks and single letters
 
 
 def in_other_company(texts, questions, many, order):
@@ -55,16 +67,59 @@ def in_other_company(texts, questions, many, order):
     return made, asked
 
 
+class Kin:
+    """Words and those nearest to them, by what MiniLM makes of each alone. `pieces`: its vocabulary, word → row of `alone`."""
+
+    def __init__(self, pieces, alone):
+        self.words = [word for word in pieces if word.isalpha() and word.isascii() and len(word) > 2]
+        self.place = {word: at for at, word in enumerate(self.words)}
+        vectors = alone[[pieces[word] for word in self.words]]
+        vectors = vectors - vectors.mean(0)
+        self.vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    @cache  # noqa: B019  as many as there are words in the corpus, and gone with the training
+    def of(self, word):
+        """The nearest of a word, a list; empty for one that stays as it is."""
+        if len(word) < 4 or STAYS.fullmatch(word) or word not in self.place:
+            return []
+        like = self.vectors @ self.vectors[self.place[word]]
+        return [self.words[at] for at in np.argsort(-like)[1 : 1 + NEAREST] if like[at] > ALIKE]
+
+    def instead(self, text, order):
+        """A text in which some words have given way to their kin."""
+
+        def swapped(found):
+            word = found[0]
+            if order.random() > SWAPPED or not (near := self.of(word.lower())):
+                return word
+            other = order.choice(near)
+            return other.capitalize() if word[0].isupper() else other
+
+        return re.sub(r"[A-Za-z]+", swapped, text)
+
+
 def taught_by(teacher, pairs, items, lookup, taxonomy, encoder_folder, tell, epochs=EPOCHS):
     """The student's network, taught on the corpus (pairs, their items) and on what the teacher says of it and of texts made of it."""
     texts = [redaction.text for redaction in deidentify([pair.review["text"] for pair in pairs])]
     questions = [pair.review.get("question") for pair in pairs]
+    within, alone = known_of(encoder_folder)
+    kin = Kin(lookup.tokenizer.get_vocab(), alone)
     made, asked = in_other_company(texts, questions, MIXED, random.Random(SEED))
+    order = random.Random(SEED + 1)
+    more, asked_more = in_other_company(texts, questions, MIXED_WITH_KIN, order)
+    made, asked = made + [kin.instead(text, order) for text in more], asked + asked_more
     tell(f"the teacher reads {len(texts) + len(made)} texts")
     chances = taught(teacher, texts, questions, taxonomy)
     mentions = [name_treatments(text, taxonomy) for text in made]
-    others = list(lookup.windows(made, asked, mentions))
-    return teach(items, chances, others, taught(teacher, made, asked, taxonomy), lookup, encoder_folder, tell, epochs)
+    pieces = cache(lookup.pieces)
+    known = [(seen(window, pieces), goal, chance) for (window, goal), chance in zip(items, chances, strict=True)]
+    others = [
+        (seen(window, pieces), None, chance)
+        for window, chance in zip(
+            lookup.windows(made, asked, mentions), taught(teacher, made, asked, taxonomy), strict=True
+        )
+    ]
+    return teach(known, others, word_vectors(within, alone), tell, epochs)
 
 
 def taught(teacher, texts, questions, taxonomy):
@@ -79,28 +134,52 @@ def taught(teacher, texts, questions, taxonomy):
     return found
 
 
-def word_vectors(encoder_folder):
-    """MiniLM's own word pieces along their DIM strongest directions: a student that knows which words are akin."""
+def known_of(encoder_folder):
+    """What MiniLM knows of each of its pieces, (pieces, 384) twice: its vector on the way in, and what comes out where the piece
+    stands alone, which tells far better what is akin (Tulkens and van Dongen 2024, Model2Vec)."""
     import torch
     from transformers import AutoModel
 
-    pieces = AutoModel.from_pretrained(encoder_folder).embeddings.word_embeddings.weight.detach()
-    whole = pieces[1000:]  # the first thousand are marks and single letters
-    pieces = (pieces - whole.mean(0)) / whole.std()
-    directions = torch.linalg.svd(whole - whole.mean(0), full_matrices=False)[2][:DIM]
-    vectors = pieces @ directions.T
+    encoder = AutoModel.from_pretrained(encoder_folder).eval()
+    begin, end = 101, 102  # [CLS], [SEP]
+    out = []
+    with torch.inference_mode():
+        within = encoder.embeddings.word_embeddings.weight.detach()
+        for pieces in torch.arange(len(within)).split(AT_ONCE):
+            ids = torch.stack([torch.full_like(pieces, begin), pieces, torch.full_like(pieces, end)], 1)
+            out.append(encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.mean(1))
+    return within.numpy().copy(), torch.cat(out).numpy()
+
+
+def word_vectors(within, alone):
+    """Both along their KNOWN strongest directions: (pieces, KNOWN)."""
+    import torch
+
+    both = torch.cat(
+        [(side - side[MARKS:].mean(0)) / side[MARKS:].std() for side in map(torch.from_numpy, (within, alone))], 1
+    )
+    vectors = both @ torch.linalg.svd(both[MARKS:], full_matrices=False)[2][:KNOWN].T
     return vectors / vectors.std() * 0.5
 
 
 def build_network(vectors):
-    """The network of encoders.Lookup with plain linear heads that only training uses. `vectors`: (pieces, DIM)."""
+    """The network of encoders.Lookup with plain linear heads that only training uses. `vectors`: see word_vectors.
+
+    A word's vector is drawn from what MiniLM knows of it, the same way for all, and moved a little where it was met: words
+    that the training never met stay akin to those it did.
+    """
     import torch
     from torch import nn
 
     class Student(nn.Module):
         def __init__(self):
             super().__init__()
-            self.table = nn.EmbeddingBag.from_pretrained(vectors, freeze=False, mode="mean")
+            self.known = nn.EmbeddingBag.from_pretrained(vectors, freeze=True, mode="mean")
+            self.drawn = nn.Linear(KNOWN, DIM, bias=False)
+            self.moved = nn.EmbeddingBag(len(vectors), DIM, mode="mean")
+            with torch.no_grad():
+                self.drawn.weight.copy_(torch.eye(DIM, KNOWN))
+                self.moved.weight.zero_()
             self.near = nn.ModuleList(nn.Conv1d(DIM, DIM, NEAR, padding=NEAR // 2) for _ in range(LAYERS))
             self.queries = nn.Parameter(torch.randn(len(SLOTS), DIM) * 0.1)
             self.key, self.value = nn.Linear(2 * DIM, DIM, bias=False), nn.Linear(2 * DIM, WIDTH)
@@ -118,7 +197,8 @@ def build_network(vectors):
             self.outcome = nn.ModuleList(nn.Linear(WIDTH, len(SENTIMENTS) + 1) for _ in OUTCOME_THEMES)
 
         def forward(self, pieces, begins, mask, readable, mentioned):
-            said = self.drop_word(self.table(pieces, begins).view(*mask.shape, -1) * mask[..., None])
+            said = self.drawn(self.known(pieces, begins)) + self.moved(pieces, begins)
+            said = self.drop_word(said.view(*mask.shape, -1) * mask[..., None])
             states = said
             for near in self.near:
                 states = torch.relu(near(states.transpose(1, 2)).transpose(1, 2)) * mask[..., None]
@@ -149,25 +229,43 @@ def build_network(vectors):
     return Student()
 
 
-def tensors(windows, lookup):
-    """The network's inputs for some windows."""
+class Seen(NamedTuple):
+    """A window as the network takes it: the pieces of all its words, how many each has, and what Window says of them."""
+
+    ids: range
+    pieces: np.ndarray
+    many: np.ndarray
+    readable: np.ndarray
+    mentioned: np.ndarray
+
+
+def seen(window, pieces):
+    each = [pieces(word) for word in window.ids]
+    return Seen(
+        range(len(each)),
+        np.array([piece for own in each for piece in own], np.int32),
+        np.array([len(own) for own in each], np.int16),
+        np.array(window.readable, bool),
+        window.mentioned.astype(np.int8),
+    )
+
+
+def tensors(windows):
+    """The network's inputs for some windows (Seen)."""
     import torch
 
     width = max(len(window.ids) for window in windows)
-    pieces, begins = [], []
+    many, pieces = np.ones((len(windows), width), np.int64), []
     mask = np.zeros((len(windows), width), np.float32)
     readable, mentioned = mask.copy(), np.zeros((len(windows), len(TREATMENTS), width), np.float32)
     for row, window in enumerate(windows):
         length = len(window.ids)
-        mask[row, :length], readable[row, :length], mentioned[row, :, :length] = 1, window.readable, window.mentioned
-        for word in [*window.ids, *[None] * (width - length)]:
-            begins.append(len(pieces))
-            pieces += lookup.pieces(word) if word else [0]
-    return (
-        torch.tensor(pieces),
-        torch.tensor(begins),
-        *(torch.from_numpy(array) for array in (mask, readable, mentioned)),
-    )
+        many[row, :length], mask[row, :length] = window.many, 1
+        readable[row, :length], mentioned[row, :, :length] = window.readable, window.mentioned
+        pieces += [window.pieces, np.zeros(width - length, np.int32)]
+    many = many.ravel()
+    arrays = (np.concatenate(pieces).astype(np.int64), np.cumsum(many) - many, mask, readable, mentioned)
+    return tuple(map(torch.from_numpy, arrays))
 
 
 def loss_of_chances(scores, chances):
@@ -194,30 +292,30 @@ def loss_of_chances(scores, chances):
     return loss
 
 
-def teach(items, chances, others, other_chances, lookup, encoder_folder, tell, epochs=EPOCHS):
-    """The student's network. items: (window, target) of the corpus with the teacher's `chances`; others: windows nobody labelled,
-    with the teacher's `other_chances`. An epoch sees every item, and as many others as let each be seen about twice in all.
-    """
+def teach(known, others, vectors, tell, epochs=EPOCHS):
+    """The student's network. known: (Seen, target, chances) of the corpus; others: the same of windows nobody labelled, without
+    a target. An epoch sees all that is known, and the next SHARE of the others."""
     import torch
 
     torch.manual_seed(SEED)
     order = random.Random(SEED)
-    network = build_network(word_vectors(encoder_folder))
-    known = [(window, goal, chance) for (window, goal), chance in zip(items, chances, strict=True)]
-    fresh = [(window, None, chance) for window, chance in zip(others, other_chances, strict=True)]
-    share = 2 * len(fresh) // epochs
+    network = build_network(vectors)
+    order.shuffle(others)
+    share = min(SHARE, len(others))
     steps = epochs * math.ceil((len(known) + share) / BATCH)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    moved = list(network.moved.parameters())
+    rest = [one for one in network.parameters() if one.requires_grad and one is not moved[0]]
+    optimiser = torch.optim.AdamW([{"params": rest, "weight_decay": DECAY}, {"params": moved, "weight_decay": 0.0}], lr=RATE)  # fmt: skip
     scheduler = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / (WARM_UP * steps), max(0.0, (steps - step) / (steps * (1 - WARM_UP))))
     )
     network.train()
     for epoch in range(epochs):
-        first = epoch * share % max(1, len(fresh))
-        groups = shortest_first(known + (fresh + fresh)[first : first + share], BATCH, order)
+        first = epoch * share % max(1, len(others) - share)
+        groups = shortest_first(known + others[first : first + share], BATCH, order)
         total = 0.0
         for group in groups:
-            vectors, weights = network(*tensors([window for window, _, _ in group], lookup))
+            vectors, weights = network(*tensors([window for window, _, _ in group]))
             scores = network.scores(vectors)
             soft = {name: torch.from_numpy(np.stack([chance[name] for _, _, chance in group])) for name in group[0][2]}
             loss = loss_of_chances(scores, soft)
@@ -242,7 +340,7 @@ def export(network, folder: Path):
     with torch.no_grad():
         key, about = network.key.weight, network.about.weight
         conditioned = network.which.sum(1, keepdim=True)
-        table = network.table.weight
+        table = network.drawn(network.known.weight) + network.moved.weight
         scale = table.abs().amax(0) / 127
         arrays = {
             "table": (table / scale).round().to(torch.int8),
