@@ -16,6 +16,7 @@ wait on the disk, in the run's own folder, until all are read; in memory are the
 Then they are annotated part by part, and every part is written as it comes.
 """
 
+import gc
 import shutil
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -300,6 +301,7 @@ def _work(part: pa.Table, model_folder: Path, taxonomy_file: Path | None, made: 
     """annotate_batch on Arrow's tables. `made` (see carry.made_by) tells whether what this process has loaded still holds."""
     if _loaded.get("made") != made:
         _loaded.update(made=made, model=Model(model_folder), taxonomy=taxonomy.load(taxonomy_file))
+        gc.freeze()  # they stay: nothing of them need be looked through for waste, again and again
     return tables.in_arrow(annotate_batch(tables.pandas(part), _loaded["model"], _loaded["taxonomy"]))
 
 
@@ -637,13 +639,15 @@ def write_outputs(
     told: dict,
     kept: Kept,
     found: summary.Tally | None = None,
+    helping: workers.Workers | None = None,
 ) -> dict | None:
     """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the Summary, if any.
 
-    told: see told_of. kept: see settled. found: the tally of all reviews, where the workers have made it. All reviews are
-    counted part by part; whole in memory are those that are shown, and those the board is chosen from.
+    told: see told_of. kept: see settled. found: the tally of all reviews, where the workers have made it. helping: see
+    workers; the board is written beside the report. All reviews are counted part by part; whole in memory are those that are
+    shown, and those the board is chosen from.
     """
-    summed, shifts = None, ()
+    summed, shown, counted = None, None, None
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     scope = scope_of(kept, month, only)
@@ -658,22 +662,28 @@ def write_outputs(
         counted = summary.plain(shown, month)
         more = {"model": told["model"], "names": told["names"], "counted": counted, "found": found}
         summed = summary.summarise(shown, rejected, counts, month, **more, **kept._asdict())
+    shifts = summed["changed"] if summed else ()
+    where = (finished.folder, finished.out)
+    board_written = workers.aside(partial(write_board, place, *where, scope, told, found.praise, shifts), helping)
+    if summed:
         report.write_report(summed, shown, place, counted)
-        shifts = summed["changed"]
-        del shown, counted, more
-    write_board(place, finished, scope, told, found, shifts)
+    del shown, counted
+    board_written()
     return summed
 
 
 def write_board(
     place: Path,
-    finished: store.Finished,
+    folder: Path,
+    out: Path,
     scope: summary.Scope,
     told: dict,
-    found: summary.Tally,
+    praise: pa.Table,
     shifts: Sequence[dict],
 ) -> None:
-    """The board of quotes, chosen from the reviews that promise most and those whose authors have signed."""
+    """The board of quotes, chosen from the reviews that promise most and those whose authors have signed. folder, out: see
+    store.Finished. praise: of the tally."""
+    finished = store.Finished(folder, out)
     consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
@@ -681,7 +691,7 @@ def write_board(
     wanted = testimonials.wanted(finished.parts(), **which)
     ids = {*wanted.praising, *wanted.complaining, *(consents["review_id"] if consents is not None else ())}
     near = finished.some(testimonials.related(partial(finished.columns, testimonials.RELATED_BY), ids))
-    praised = dict(zip(*found.praise.to_pydict().values(), strict=True))
+    praised = dict(zip(*praise.to_pydict().values(), strict=True))
     quotes = testimonials.candidates(
         near,
         **which,
@@ -747,24 +757,26 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
     told = told_of(model, settings)
     made = carry.made_by(model, words)
     staff = read_roster(settings.staff) if settings.staff else ()
-    with store.replacing(settings.out, keep=(".gitkeep",)) as folder:
+    with (
+        store.replacing(settings.out, keep=(".gitkeep",)) as folder,
+        workers.beside(settings.workers, __name__) as helping,
+    ):
         kept = read_kept(told)  # now that no other process writes to them
         staged = folder / "staged.parquet"
-        with workers.beside(settings.workers, __name__) as helping:
-            ingested = ingest(settings.inputs, staged, staff, progress, helping)
-            named = pc.is_in(ingested.across["review_id"], pa.array(kept.corrections["review_id"], pa.string()))
-            named = tables.pandas(ingested.some(np.flatnonzero(named.to_numpy())))
-            kept, vain = settled(kept, named, ingested.across["location"], told)
-            month = month_of_report(ingested.staged.column("date"), settings.month)
-            ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
-            as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
-            right = corrections.apply(as_read, kept.corrections)
-            # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
-            earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
-            here = settings._replace(storage=settings.storage or folder)
-            counting = Counting(scope_of(kept, month, None), [])
-            parts = annotate(ingested, here, progress, tables.in_arrow(right), earlier, helping, counting)
-            store.write_parts(folder, parts)
+        ingested = ingest(settings.inputs, staged, staff, progress, helping)
+        named = pc.is_in(ingested.across["review_id"], pa.array(kept.corrections["review_id"], pa.string()))
+        named = tables.pandas(ingested.some(np.flatnonzero(named.to_numpy())))
+        kept, vain = settled(kept, named, ingested.across["location"], told)
+        month = month_of_report(ingested.staged.column("date"), settings.month)
+        ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
+        as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
+        right = corrections.apply(as_read, kept.corrections)
+        # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
+        earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
+        here = settings._replace(storage=settings.storage or folder)
+        counting = Counting(scope_of(kept, month, None), [])
+        parts = annotate(ingested, here, progress, tables.in_arrow(right), earlier, helping, counting)
+        store.write_parts(folder, parts)
         if counting.found:  # the workers of a cluster have counted what they read
             counting.add(summary.tally_of(right, counting.scope))
         store.write_as_read(folder, as_read)
@@ -780,7 +792,9 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         edited = edited_kept(settings.out, folder)
         store.write_rejected(folder, ingested.rejected)
         progress("report", 0, None)
-        summed = write_outputs(folder, finished, ingested.rejected, counts, month, None, told, kept, *counting.found)
+        summed = write_outputs(
+            folder, finished, ingested.rejected, counts, month, None, told, kept, *(counting.found or [None]), helping
+        )
         store.write_manifest(
             folder,
             {

@@ -1,6 +1,5 @@
 """The processes that work beside the first one: the same function on many parts, results in the order of the parts."""
 
-import gc
 import multiprocessing
 import os
 import threading
@@ -50,7 +49,6 @@ def beside(many: int, module: str) -> Iterator[Workers | None]:
 
 
 def _start() -> None:
-    gc.freeze()  # what is imported stays: nothing of it need be looked through for waste
     parent = multiprocessing.parent_process()  # a worker whose run was killed would wait for work for ever
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
@@ -63,13 +61,32 @@ def in_turn(work: Callable, parts: Iterable, helping: Workers | None) -> Iterato
         yield from map(work, chain(first, parts))
         return
     ahead = deque()
-    try:
+    with _nobody_killed():
         for part in chain(first, parts):
             ahead.append(helping.pool.submit(work, part))
             if len(ahead) > AHEAD * helping.many:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+def aside(work: Callable, helping: Workers | None) -> Callable:
+    """Begins work() in another process, where there is one, while this one goes on; what is returned gives its result."""
+    if helping is None:
+        return work
+    begun = helping.pool.submit(work)
+
+    def result():
+        with _nobody_killed():
+            return begun.result()
+
+    return result
+
+
+@contextmanager
+def _nobody_killed() -> Iterator[None]:
+    try:
+        yield
     except BrokenProcessPool:
         raise WorkerError(
             "a worker process was killed, as it happens where memory runs out; nothing was changed. "
