@@ -1,7 +1,7 @@
 """make spark-cost: what a hundred million reviews would cost on Spark, reckoned from what a thousand cost here.
 
 The reviews are the corpus's own. CPU seconds of one process, the median of three runs: what a worker does to a review (read
-from Parquet, annotated, written in the form it goes back in), and what the driver does to it before and after. The page
+from Parquet, annotated, counted, written in the form it goes back in), and what the driver does to it before and after. The page
 shows every figure that was measured and every product made of it. Spark's own Java is not in it, nor is its storage.
 """
 
@@ -11,18 +11,22 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import run, spark, store
+from pipeline import carry, read, run, spark, store, summary, tables, taxonomy
 from pipeline.corpus import authors
+from pipeline.model import Model
+from pipeline.prepare import prepare
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROUNDS = 3
 REVIEWS = {"default": 512, "fast": 2_048}
 WANTED = 100_000_000
+MONTH = "2026-10"
 GIGABYTE = 10**9
 
 
@@ -39,21 +43,23 @@ def one_round(file: Path, model: Path, place: Path) -> dict[str, float]:
     took = {}
     took["read"], ingested = cpu(lambda: run.ingest([file], place / "staged.parquet"))
     took["hand over"], sizes = cpu(lambda: spark.handed_over(ingested.blocks(), place / "reviews"))
-    run._start_worker(model, None)
     (place / "read").mkdir()
-    took["work"], _ = cpu(lambda: worked(place))
-    parts = spark.in_parts(spark.brought_back(place / "read"), sizes)
-    took["collect"], _ = cpu(lambda: store.write_parts(out, parts))
-    annotations = store.read_tables(out, out)
-    took["held"] = ingested.across.nbytes + sum(int(table.memory_usage(deep=True).sum()) for table in annotations)
+    took["work"], _ = cpu(lambda: worked(place, model))
+    found = []
+    parts = spark.in_parts(spark.told_of(spark.brought_back(place / "read"), found.append), sizes)
+    took["collect"], _ = cpu(lambda: (store.write_parts(out, parts), summary.total(found)))
+    keys = [tables.arrow(prepare(batch.reviews).reviews, tables.KEYS) for batch in read.read([file])]
+    took["held"] = ingested.across.nbytes + int(tables.pandas(pa.concat_tables(keys)).memory_usage(deep=True).sum())
     return took
 
 
-def worked(place: Path) -> None:
-    """What the workers do, by this process: every file of reviews to a file of annotations."""
+def worked(place: Path, model: Path) -> None:
+    """What the workers do, by this process: every file of reviews to a file of annotations with their counts."""
+    work = partial(run._work, model_folder=model, taxonomy_file=None, made=carry.made_by(Model(model), taxonomy.load()))
+    count = partial(run._tallied, scope=summary.Scope(MONTH))
     for path in sorted((place / "reviews").iterdir()):
         batches = pq.ParquetFile(path).iter_batches(spark.BATCH)
-        found = spark.read(batches, lambda part, _folder: run._work(part), ".")
+        found = spark.read(batches, lambda part, _folder: work(part), ".", count)
         pq.write_table(pa.Table.from_batches(found, spark.WIRE), place / "read" / path.name)
 
 
@@ -79,7 +85,7 @@ def page(measured: dict[str, tuple[dict[str, float], float]], cores: int, price:
             f" {hours:,.0f} × {price} = {hours * price:,.0f} to pay for cores.",
             f"- On the driver, one process: {', '.join(f'{stage} {one[stage] * 1000:.2f} ms' for stage in driver)} a review:"
             f" × {WANTED:,} / 3,600,000 = {' + '.join(f'{value:,.0f}' for value in driver.values())} = {sum(driver.values()):,.0f} hours.",
-            f"- In the driver's memory when the report is made: {one['held']:,.0f} bytes a review × {WANTED:,} = {one['held'] * WANTED / GIGABYTE:,.0f} GB.",
+            f"- In the driver's memory while twins are looked for: {one['held']:,.0f} bytes a review × {WANTED:,} = {one['held'] * WANTED / GIGABYTE:,.0f} GB.",
         ]
     return lines
 
