@@ -32,9 +32,7 @@ THIN = 8  # words under which praise may say nothing of its own
 SHORTEST, LONGEST = 24, 420  # characters of a passage; longer ones belong to the report
 WHOLE = 220  # characters up to which neighbouring praise of the same kind is joined
 OUTCOMES = 0.25  # of the list is kept for quotes that name a treatment or an outcome, which some campaigns want
-PRAISES = (
-    32_768  # what a board is chosen from: reviews by what they praise, more than any but a large chain has in years
-)
+PRAISES = 8_192  # what a board is chosen from: reviews by what they praise; some 5,000 reviews, years of a clinic's
 PASS = 4096  # reviews whose texts are looked at for passages at a time
 ROUNDS = 4  # how many candidates a place in the list is chosen from, as a multiple of the limit
 # An opening that points at something said before: still honest, but a poor quote.
@@ -277,7 +275,7 @@ def passages(text: str, opinions, rules: clearance.Rules) -> list[Passage]:
         row for row in opinions
         if row["sentiment"] == "positive" and row["end"] > row["start"] >= 0 and (row.get("confidence") or 0.0) >= SURE
     ]  # fmt: skip
-    if not praise:
+    if not praise or len(text) < SHORTEST:
         return []
     blocks = _blocks(text, praise, rules)
     # blame that a person found, who does not say where, may stand anywhere

@@ -11,7 +11,8 @@ from pipeline import summary, tables
 from pipeline.report.html import page
 from pipeline.report.workbook import write_workbook
 
-MOST_REVIEWS = 10_000  # listed in the page and in the workbook, the newest; more would open slowly
+MOST_REVIEWS = 10_000  # listed in the page, the newest; more would open slowly
+MOST_IN_WORKBOOK = 5_000  # a row of it takes as long to write as four of the page
 
 
 def write_report(
@@ -28,8 +29,9 @@ def write_report(
     folder = Path(folder)
     html, xlsx, data = (folder / f"report.{ending}" for ending in ("html", "xlsx", "json"))
     every = told["quality"]["reviews"]
-    html.write_text(page(told, listed, every), encoding="utf-8", newline="\n")
-    write_workbook(told, annotations, listed, every, xlsx)
+    rows = summary.newest(listed, min(MOST_IN_WORKBOOK, MOST_REVIEWS), _linked(told))
+    html.write_text(page(told, listed, every, len(rows.reviews)), encoding="utf-8", newline="\n")
+    write_workbook(told, annotations, rows, every, xlsx)
     lines = (f"{json.dumps(key)}: {json.dumps(told[key], ensure_ascii=False, allow_nan=False)}" for key in told)
     data.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
     return [html, xlsx, data]

@@ -20,10 +20,10 @@ from pipeline.report import charts
 BY_A_PERSON = 101  # in the place of how sure the program is, in per cent
 
 
-def page(told: Mapping, counted: summary.Counted, total: int) -> str:
+def page(told: Mapping, counted: summary.Counted, total: int, in_workbook: int | None = None) -> str:
     """The report (`told`: the Summary) as one HTML document: styles, script, charts and reviews inside, no request made.
 
-    counted: the reviews to list, of `total`.
+    counted: the reviews to list, of `total`. in_workbook: how many the workbook lists, if not as many.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.report"),
@@ -52,7 +52,7 @@ def page(told: Mapping, counted: summary.Counted, total: int) -> str:
         charts=charts,
         script=Markup(script),
         script_hash=digest,
-        all_listed=len(counted.reviews) == total,
+        all_in_workbook=(len(counted.reviews) if in_workbook is None else in_workbook) == total,
         data=Markup(packed(told, counted, total)),
         few=statistics.FEW,
     )

@@ -550,7 +550,8 @@ def _reviews(paper: _Paper, s: Mapping, counted: summary.Counted, total: int) ->
     sheet = paper.sheet("Reviews", columns, rows, top)
     if top:
         note = (
-            f"The newest of {total:,} reviews, and those to act on; earlier ones are in the report of an earlier month."
+            f"The newest of {total:,} reviews, and those to act on; report.html may list more, and earlier ones are in the "
+            "report of an earlier month."
         )
         sheet.write_string(0, 0, note, paper.finding)
 
