@@ -11,12 +11,13 @@ import os
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import run, spark, store
+from pipeline import run, spark, store, summary
 from pipeline.corpus import authors
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -39,21 +40,21 @@ def one_round(file: Path, model: Path, place: Path) -> dict[str, float]:
     took = {}
     took["read"], ingested = cpu(lambda: run.ingest([file], place / "staged.parquet"))
     took["hand over"], sizes = cpu(lambda: spark.handed_over(ingested.blocks(), place / "reviews"))
-    run._start_worker(model, None)
     (place / "read").mkdir()
-    took["work"], _ = cpu(lambda: worked(place))
-    parts = spark.in_parts(spark.brought_back(place / "read"), sizes)
-    took["collect"], _ = cpu(lambda: store.write_parts(out, parts))
-    annotations = store.read_tables(out, out)
-    took["held"] = ingested.across.nbytes + sum(int(table.memory_usage(deep=True).sum()) for table in annotations)
+    counting = run.Counting(summary.Scope(run.month_of_report(ingested.staged.column("date"), None)), [])
+    took["work"], _ = cpu(lambda: worked(place, model, counting.scope))
+    rows = spark.told_of(spark.brought_back(place / "read"), counting.add)
+    took["collect"], _ = cpu(lambda: store.write_parts(out, spark.in_parts(rows, sizes)))
+    took["held"] = ingested.across.nbytes + sum(table.nbytes for found in counting.found for table in found)
     return took
 
 
-def worked(place: Path) -> None:
-    """What the workers do, by this process: every file of reviews to a file of annotations."""
+def worked(place: Path, model: Path, scope: summary.Scope) -> None:
+    """What the workers do, by this process: every file of reviews to a file of annotations, and their counts."""
+    work = partial(run._work, model_folder=model, taxonomy_file=None, made={"of": model})
     for path in sorted((place / "reviews").iterdir()):
         batches = pq.ParquetFile(path).iter_batches(spark.BATCH)
-        found = spark.read(batches, lambda part, _folder: run._work(part), ".")
+        found = spark.read(batches, lambda part, _folder: work(part), ".", partial(run._tallied, scope=scope))
         pq.write_table(pa.Table.from_batches(found, spark.WIRE), place / "read" / path.name)
 
 
@@ -79,7 +80,7 @@ def page(measured: dict[str, tuple[dict[str, float], float]], cores: int, price:
             f" {hours:,.0f} × {price} = {hours * price:,.0f} to pay for cores.",
             f"- On the driver, one process: {', '.join(f'{stage} {one[stage] * 1000:.2f} ms' for stage in driver)} a review:"
             f" × {WANTED:,} / 3,600,000 = {' + '.join(f'{value:,.0f}' for value in driver.values())} = {sum(driver.values()):,.0f} hours.",
-            f"- In the driver's memory when the report is made: {one['held']:,.0f} bytes a review × {WANTED:,} = {one['held'] * WANTED / GIGABYTE:,.0f} GB.",
+            f"- In the driver's memory, ids, places, flags and counts: {one['held']:,.0f} bytes a review × {WANTED:,} = {one['held'] * WANTED / GIGABYTE:,.0f} GB.",
         ]
     return lines
 
