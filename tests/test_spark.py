@@ -7,17 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from invented import annotated, fourteen_months
 from test_atomic import digest
 
 from pipeline import spark, tables
 from pipeline.faults import Fault
+from pipeline.run import _tallied
+from pipeline.summary import tally
 
 PROJECT = Path(__file__).resolve().parent.parent
 LACKING = [name for name, there in (("pyspark", find_spec("pyspark")), ("Java", spark.java())) if not there]
@@ -74,13 +79,17 @@ def reviews(*arguments, **more):
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    """A file of thirty reviews, and what the local engine makes of it."""
+    """Thirty reviews and four survey forms of two answers, and what the local engine makes of them."""
     folder = tmp_path_factory.mktemp("spark")
-    file = folder / "reviews.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows(30)), encoding="utf-8")
-    said = reviews("run", file, "--out", folder / "local", "--workers", 1).communicate()
+    raw = folder / "raw"
+    raw.mkdir()
+    (raw / "reviews.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(30)), encoding="utf-8")
+    forms = [f"R{at},2026-10-0{at},Reno,4,The nurses were kind to {at}.,Parking {at} was awful." for at in range(1, 5)]
+    head = "Response ID,Date,Clinic,Rating,What did we do well?,What could we do better?"
+    (raw / "survey.csv").write_text("\n".join([head, *forms]) + "\n", encoding="utf-8")
+    said = reviews("run", raw, "--out", folder / "local", "--workers", 1).communicate()
     assert (folder / "local" / "manifest.json").exists(), said
-    return folder, file
+    return folder, raw
 
 
 def descendants(root: int) -> dict[int, str]:
@@ -101,12 +110,13 @@ def descendants(root: int) -> dict[int, str]:
 
 @on_spark
 def test_spark_gives_the_same_bytes(scene):
-    """Every file under the output, from two workers with ten tasks; nothing of Spark on the terminal, nothing left behind."""
+    """Every file under the output, from two workers with a dozen tasks, forms in several; nothing of Spark on the terminal,
+    nothing left behind."""
     folder, file = scene
     done = reviews("run", file, "--out", folder / "same", "--engine", "spark", "--master", CLUSTER)
     said, complaint = done.communicate(timeout=600)
     assert (done.returncode, complaint) == (0, "")
-    assert said.startswith("read             30\n")
+    assert said.startswith("read             38\n")
     assert digest(folder / "same") == digest(folder / "local")
     assert not list(folder.glob("reviews-*"))
     assert not list(folder.glob("*/reviews-*"))
@@ -211,6 +221,26 @@ def test_parts_come_back_as_they_were():
         assert parts[1] == some("ab", "bb")
         assert parts[3] == some("cde", "d")
         assert [len(part.reviews) for part in parts] == [0, 2, 0, 3, 1]
+
+
+def test_the_counts_of_a_task_come_with_its_last_review():
+    """Whatever the batches: what the workers counted, no more than once, and not what only the driver knows."""
+    whole = tables.in_arrow(annotated(fourteen_months(many=1)))
+    many = len(whole.reviews)
+    counted = partial(_tallied, scope=tally.Scope("2026-10"))
+    reviews = whole.reviews.select(["review_id"]).add_column(0, spark.NUMBER, pa.array(np.arange(many)))
+
+    def work(part, _folder):
+        ids = part["review_id"].combine_chunks()
+        return tables.Annotations(*(table.filter(pc.is_in(table["review_id"], ids)) for table in whole))
+
+    for rows in (7, many):
+        tasks = [spark.read(reviews[at : at + rows].to_batches(), work, ".", counted) for at in range(0, many, rows)]
+        taken = []
+        blocks = [pa.Table.from_batches(list(task), spark.WIRE) for task in tasks]
+        assert list(spark.told_of(blocks, taken.append)) == blocks
+        assert len(taken) == len(tasks)
+        assert tally.total(taken) == counted(whole)
 
 
 def test_every_part_is_handed_over(tmp_path, monkeypatch):
