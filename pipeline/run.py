@@ -14,13 +14,8 @@
 
 Text as typed lives in memory from `read` to `prepare`, a batch at a time, and is written nowhere. De-identified reviews
 wait on the disk, in the run's own folder, until all are read; in memory are the short values that tell twins (tables.KEYS).
-<<<<<<< HEAD
-Then they are annotated part by part, and every part is written as it comes. The Summary is made from counts that add up part
-by part (summary/tally.py); of the finished rows only those that are shown come back from the disk.
-=======
 Then they are annotated part by part, and every part is written as it comes. Reports are made from counts of all reviews and
 from the rows of those that are shown: no table of all rows is held.
->>>>>>> history
 """
 
 import gc
