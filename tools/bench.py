@@ -34,11 +34,11 @@ CAUSES = {
     "fast": "a run does what VADER does not: it parses and checks every row, tells the language, looks for what identifies a "
     "person, for treatments and for dangers, reads eight themes with their evidence, and writes tables, page, workbook and "
     "board. Each of these, in Python, costs a part of what VADER's one look-up a word costs; the stages below say how much.",
-    "growth": "one core's caches hold a thousand reviews and not a million, and a run of a thousand is mostly its own start.",
-    "workers": "reading the file, finding twins and the report are one process's work.",
+    "growth": "a million takes twice as long a review as ten thousand or a hundred thousand; the cause is not found yet.",
+    "workers": "reading the file, finding twins, counting, page and workbook are one process's work, and both cores share what they fetch from memory.",
     "default": "see the stages below.",
     "sentence": "see the stages below.",
-    "memory": "see the sizes below.",
+    "memory": "the short values by which twins are told are held for every review, and each worker grows to half a gigabyte; which part of it could go is not looked into yet.",
 }
 
 
