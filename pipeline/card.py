@@ -54,10 +54,6 @@ def measured(model: Model, pairs: Sequence[Pair]) -> dict:
     }
 
 
-def _corrected(taught_on: dict) -> str:
-    return f" and {taught_on['corrected']} that people corrected" if taught_on.get("corrected") else ""
-
-
 def text(model: Model) -> str:
     """The model card as Markdown, every figure from model.json."""
     about = model.about
