@@ -366,7 +366,7 @@ def bursts(table: pd.DataFrame, twin_of: pd.Series) -> pd.Series:
     flagged = pd.Series(False, index=table.index)
     dated = table[twin_of.isna() & (table["date_precision"] == "day").fillna(False) & table["date"].notna()]
     days = pd.to_datetime(dated["date"], errors="coerce")
-    for _, group in days.dropna().groupby([dated["location"].fillna(""), dated["source"]], sort=False):
+    for _, group in days.dropna().groupby([dated["location"].astype(object).fillna(""), dated["source"]], sort=False):
         ordered = group.sort_values(kind="stable")
         number = ordered.to_numpy(dtype="datetime64[D]").astype(int)
         span = number[-1] - number[0] + 1

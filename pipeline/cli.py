@@ -115,7 +115,12 @@ def progress_shown(quiet: bool):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    words = {"read": "Reading files", "fold": "Looking for twins", "annotate": "Reading reviews", "report": "Writing the report"}
+    words = {
+        "read": "Reading files",
+        "fold": "Looking for twins",
+        "annotate": "Reading reviews",
+        "report": "Writing the report",
+    }
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=quiet or not console.is_terminal,
@@ -239,6 +244,11 @@ def run(inputs, out, month, model_name, taxonomy, workers, engine, master, stora
     """Files to report and testimonials. INPUTS: files or folders; default data/raw."""
     if engine != "spark" and (master or storage):
         raise click.UsageError("--master and --storage are for --engine spark")
+    workers = workers or min(2, os.cpu_count() or 1)
+    if workers > 1:
+        from pipeline.workers import begin
+
+        begin("pipeline.run")  # before this process imports the same
     from pipeline.run import Settings
     from pipeline.run import run as run_all
 
@@ -248,7 +258,7 @@ def run(inputs, out, month, model_name, taxonomy, workers, engine, master, stora
         model_folder(model_name),
         taxonomy,
         month=month,
-        workers=workers or min(2, os.cpu_count() or 1),
+        workers=workers,
         engine=engine,
         master=master,
         storage=storage,
@@ -530,9 +540,9 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
 @corrections_option
 @quiet_option
 def train(corpus, models, model_name, out, corrections, quiet):
-    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); an hour goes by on two cores.
+    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); an hour and more goes by on two cores.
 
-    `fast` learns from the `default` beside it, which must be there.
+    `fast` is made of the `default` beside it, which must be there.
 
     A corrected review is learnt from with the text that `run` left in --out, without identifiers.
     """

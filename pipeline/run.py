@@ -126,7 +126,8 @@ class Ingested(NamedTuple):
         """All reviews in their order, ROWS_PER_BATCH or fewer at once."""
         done = 0
         for block in self.staged.blocks(ROWS_PER_BATCH):
-            yield beside(block, self.across[done : done + len(block)])
+            own = beside(block, self.across[done : done + len(block)])
+            yield own.take(np.arange(len(own)))  # a slice goes to another process with all that it was cut from
             done += len(block)
 
     def some(self, numbers: np.ndarray) -> pa.Table:
@@ -323,6 +324,7 @@ def _work_far(part: pa.Table, folder: Path, model: str, taxonomy_file: str | Non
 def annotate(
     ingested: Ingested,
     settings: Settings,
+    made: Mapping,
     progress: Progress = quiet,
     corrected: tables.Annotations | None = None,
     earlier: carry.Earlier | None = None,
@@ -331,7 +333,7 @@ def annotate(
 ) -> Iterator[tables.Annotations]:
     """Every review annotated, in the order read, part by part (Arrow's tables), by as many processes as asked.
 
-    `corrected`: reviews that people put right, as they are to stand. `earlier`: see carry. `helping`: see workers.
+    `made`: see carry.made_by. `corrected`: reviews that people put right, as they are to stand. `earlier`: see carry. `helping`: see workers.
     `counting`: takes the counts of the others from the workers of a cluster.
     """
     done, reviews = 0, len(ingested.across)
@@ -352,7 +354,7 @@ def annotate(
             there.append((ids, known))
             yield block
 
-    for part in _each(to_read(), settings, helping, counting):
+    for part in _each(to_read(), settings, made, helping, counting):
         ids, known = there.popleft()
         yield in_order(ids, [part, *known])
         done += len(ids)
@@ -370,11 +372,11 @@ def in_order(ids: pa.Array, parts: Sequence[tables.Annotations]) -> tables.Annot
     return tables.Annotations(*map(ordered, zip(*parts, strict=True))) if len(parts) > 1 else parts[0]
 
 
-def read_first(ingested: Ingested, ids: Collection[str], settings: Settings) -> tables.Annotations:
+def read_first(ingested: Ingested, ids: Collection[str], settings: Settings, made: Mapping) -> tables.Annotations:
     """What the program reads of some reviews. Read alone they read the same as among all."""
     numbers = np.flatnonzero(pc.is_in(ingested.across["review_id"], pa.array(ids, pa.string())).to_numpy())
     parts = [ingested.some(numbers[at : at + ROWS_PER_BATCH]) for at in range(0, len(numbers), ROWS_PER_BATCH)]
-    found = list(_each(parts, settings._replace(engine="local"))) if parts else []
+    found = list(_each(parts, settings._replace(engine="local"), made)) if parts else []
     empty = tables.Annotations(*(schema.empty_table() for schema in tables.SCHEMAS.values()))
     return tables.Annotations(
         *(tables.pandas(pa.concat_tables(several)) for several in zip(empty, *found, strict=True))
@@ -388,12 +390,12 @@ def _tallied(part: tables.Annotations, scope: summary.Scope) -> summary.Tally:
 def _each(
     parts: Iterable[pa.Table],
     settings: Settings,
+    made: Mapping,
     helping: workers.Workers | None = None,
     counting: Counting | None = None,
 ) -> Iterator[tables.Annotations]:
     """The seam between one process, many, and a cluster: `annotate_batch` on every part, results in the order of the parts,
     of which few are held at once."""
-    made = carry.made_by(Model(settings.model), taxonomy.load(settings.taxonomy))
     if settings.engine == "spark":
         from pipeline import spark
 
@@ -646,15 +648,17 @@ def write_outputs(
     """The report of a month and the testimonials, of the month `only` or of all, into folder/report; the Summary, if any.
 
     told: see told_of. kept: see settled. found: the tally of all reviews, where the workers have made it. helping: see
-    workers; the board is written beside the report. All reviews are counted part by part; whole in memory are those that are
+    workers; board and workbook are written beside the page. All reviews are counted part by part; whole in memory are those that are
     shown, and those the board is chosen from.
     """
     summed, shown, counted = None, None, None
     place = folder / "report"
     place.mkdir(mode=0o700, exist_ok=True)
     scope = scope_of(kept, month, only)
+    where = (finished.folder, finished.out)
+    wanted = workers.aside(partial(wanted_for_board, *where, scope), helping)
     if found is None:
-        found = summary.total(_tallied(part, scope) for part in finished.parts())
+        found = summary.total(workers.in_turn(partial(_tallied, scope=scope), finished.parts(), helping))
     found, forms = summary.whole(found, scope)
     if month:
         named = {*finished.stored["escalations"].column("review_id").to_pylist()}
@@ -665,13 +669,18 @@ def write_outputs(
         more = {"model": told["model"], "names": told["names"], "counted": counted, "found": found}
         summed = summary.summarise(shown, rejected, counts, month, **more, **kept._asdict())
     shifts = summed["changed"] if summed else ()
-    where = (finished.folder, finished.out)
-    board_written = workers.aside(partial(write_board, place, *where, scope, told, found.praise, shifts), helping)
+    board_of = partial(write_board, place, *where, scope, told, wanted(), found.praise, shifts)
+    board_written = workers.aside(board_of, helping)
     if summed:
-        report.write_report(summed, shown, place, counted)
+        report.write_report(summed, shown, place, counted, partial(workers.aside, helping=helping))
     del shown, counted
     board_written()
     return summed
+
+
+def wanted_for_board(folder: Path, out: Path, scope: summary.Scope) -> testimonials.Wanted:
+    """The reviews that a board may be chosen from. folder, out: see store.Finished."""
+    return testimonials.wanted(store.Finished(folder, out).parts(), month=scope.only, on=scope.on)
 
 
 def write_board(
@@ -680,17 +689,17 @@ def write_board(
     out: Path,
     scope: summary.Scope,
     told: dict,
+    wanted: testimonials.Wanted,
     praise: pa.Table,
     shifts: Sequence[dict],
 ) -> None:
     """The board of quotes, chosen from the reviews that promise most and those whose authors have signed. folder, out: see
-    store.Finished. praise: of the tally."""
+    store.Finished. wanted: see wanted_for_board. praise: of the tally."""
     finished = store.Finished(folder, out)
     consents = ledgers.read_consents(Path(told["consents"])) if told["consents"] else None
     staff = read_roster(Path(told["staff"])) if told["staff"] else ()
     rules = clearance.load_rules()
     which = {"month": scope.only, "on": scope.on}
-    wanted = testimonials.wanted(finished.parts(), **which)
     ids = {*wanted.praising, *wanted.complaining, *(consents["review_id"] if consents is not None else ())}
     near = finished.some(testimonials.related(partial(finished.columns, testimonials.RELATED_BY), ids))
     praised = dict(zip(*praise.to_pydict().values(), strict=True))
@@ -771,13 +780,13 @@ def run(settings: Settings, progress: Progress = quiet) -> Outcome:
         kept, vain = settled(kept, named, ingested.across["location"], told)
         month = month_of_report(ingested.staged.column("date"), settings.month)
         ids = tables.pandas(ingested.across.select(["review_id", "duplicate_of"]))
-        as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings)
+        as_read = read_first(ingested, corrections.concerned(ids, kept.corrections), settings, made)
         right = corrections.apply(as_read, kept.corrections)
         # what is taken over waits in memory for its neighbours, and all of them come at once from a cluster
         earlier = carry.earlier(settings.out, made) if settings.engine == "local" else None
         here = settings._replace(storage=settings.storage or folder)
         counting = Counting(scope_of(kept, month, None), [])
-        parts = annotate(ingested, here, progress, tables.in_arrow(right), earlier, helping, counting)
+        parts = annotate(ingested, here, made, progress, tables.in_arrow(right), earlier, helping, counting)
         store.write_parts(folder, parts)
         if counting.found:  # the workers of a cluster have counted what they read
             counting.add(summary.tally_of(right, counting.scope))
@@ -906,9 +915,20 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     with store.held(settings.out), store.held(path, "give a file you may write to with --corrections"):
         found, merged, due = weighed(settings, file, path)
         if due:
+            in_place(told)
             store.write_corrections(path, merged)
             found = found._replace(outcome=rewrite(settings._replace(corrections=path), taken=file))
         return found
+
+
+def in_place(told: Mapping) -> None:
+    """Raises InputError where a table that the last run was given is no longer where it was: the report could not be written."""
+    for name in GIVEN:
+        if name != "corrections" and told.get(name) and not Path(told[name]).is_file():
+            raise read.InputError(
+                f"{told[name]}: the last run was given this table, and it is not there now; nothing was changed. Put it back, "
+                "or work in the folder that the run was started in"
+            )
 
 
 def weighed(settings: Settings, file: Path, path: Path) -> tuple[Correction, pd.DataFrame, bool]:

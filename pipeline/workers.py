@@ -28,20 +28,24 @@ class Workers(NamedTuple):
     many: int
 
 
+def begin(module: str) -> None:
+    """Starts the process that workers are forked from, which imports a module: on another core, while this one goes on."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+    forkserver.ensure_running()
+
+
 @contextmanager
 def beside(many: int, module: str) -> Iterator[Workers | None]:
     """So many processes to give work of a module to; None where one process does it all.
 
-    They are forked from one that has imported the module and done nothing else: it is imported once, on another core while
-    this one reads, and no lock or thread of this process is copied.
+    They are forked from one that has imported the module and done nothing else (see begin): it is imported once, and no lock
+    or thread of this process is copied.
     """
     if many <= 1:
         yield None
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([module])
-    forkserver.ensure_running()
-    pool = ProcessPoolExecutor(many, context, _start)
+    begin(module)
+    pool = ProcessPoolExecutor(many, multiprocessing.get_context("forkserver"), _start)
     try:
         yield Workers(pool, many)
     finally:

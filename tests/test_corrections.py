@@ -628,6 +628,22 @@ def test_changes_that_nobody_took_in_outlive_a_run(clinic):
     assert not kept.exists()
 
 
+def test_where_a_table_of_the_run_is_not_found_nothing_is_corrected(clinic, monkeypatch):
+    """A run told of a register by a short name, corrected from another folder: a line with the mend, and no file of corrections."""
+    monkeypatch.chdir(clinic)
+    (clinic / "changes.csv").write_text("what,place,from,theme\nNew clerk,all,2026-01-05,staff\n", encoding="utf-8")
+    told = CliRunner().invoke(main, ["report", "--out", str(clinic / "out"), "--changes", "changes.csv"])
+    assert told.exit_code == 0, told.output
+    before = files(clinic / "out")
+    monkeypatch.chdir(clinic.parent)
+    book = edited(clinic, ("f", "overall:", "mixed"))
+    done = reviews(clinic, "correct", book)
+    assert done.exit_code == 1
+    assert "changes.csv: the last run was given this table" in done.output
+    assert files(clinic / "out") == before
+    assert not (clinic / "corrections.csv").exists()
+
+
 def test_correct_without_a_run_and_other_files_are_told(clinic, tmp_path):
     """No run yet, no such columns, reviews instead of corrections: a line, exit 1, no traceback."""
     table = tmp_path / "mine.csv"

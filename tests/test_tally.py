@@ -114,6 +114,19 @@ def test_the_counts_are_those_of_the_reviews():
     assert forms.sum() == 40, "twenty respondents in each of two files"
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 10_000])
+def test_no_form_is_cut_in_two(at_once):
+    """However few answers are taken at once, those of a form come together, every one once, with its own opinions."""
+    parts = list(tally.whole_forms(WHOLE.answers, WHOLE.opinions, at_once))
+    assert len(parts) == 40 or at_once > 1
+    forms = [set(zip(answers["file"], answers["respondent"], strict=True)) for answers, _ in parts]
+    assert sum(map(len, forms)) == len(set().union(*forms)) == 40
+    assert sorted(id for answers, _ in parts for id in answers["answer"]) == sorted(WHOLE.answers["answer"].to_pylist())
+    for answers, opinions in parts:
+        assert set(opinions["answer"]) <= set(answers["answer"])
+    assert sum(len(opinions) for _, opinions in parts) == len(WHOLE.opinions)
+
+
 @pytest.mark.parametrize("most", [40, 190])
 def test_the_summary_of_counts_is_that_of_the_reviews(most):
     """With the tally beside only the reviews that are shown, every figure and word is as with all of them in memory; but for

@@ -53,6 +53,10 @@ class Run(NamedTuple):
 
 def one(model: str, workers: str, source: str, out: str) -> None:
     """A run in this process; its stages as JSON on the last line."""
+    from pipeline.workers import begin
+
+    if int(workers) > 1:
+        begin("pipeline.run")
     from pipeline.run import Settings, run
 
     begun = time.perf_counter()

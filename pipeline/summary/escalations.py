@@ -11,6 +11,7 @@ from pipeline.summary.counted import Counted
 from pipeline.wording import REASON_NAMES, SOURCE_NAMES, capital, one_in, passage, plural
 
 LONGEST = 240  # letters of a passage: whoever acts needs what stands around it
+MOST_LISTED = 1_000  # of those that are not of the month; the report of their own month lists all
 THIS_MONTH, NO_DATE, EARLIER = "this month", "no date", "earlier"
 OPEN, CLOSED = "open", "closed"
 
@@ -23,7 +24,8 @@ def to_act_on(
     closed: pd.DataFrame | None = None,
     stands: Mapping[str, str] | None = None,
 ) -> dict:
-    """One row per review with a reason, those of the month first, then those without a date, then earlier ones.
+    """One row per review with a reason, those of the month first, then those without a date, then earlier ones, MOST_LISTED of
+    each of these; not_listed counts the rest.
 
     closed: `tables.CLOSED`; its review_id may be that of any answer or copy of the review. stands: the
     id of every review → of the review it is a copy of, or its own. A row has a status, open or closed, closed_on and
@@ -39,21 +41,7 @@ def to_act_on(
     by_id = {row.review_id: row for row in reviews[reviews["review_id"].isin(counted.acts["review_id"])].itertuples()}
     reasons: dict[str, list] = {}
     for one in counted.acts.itertuples():
-        said = answers[one.answer]
-        reasons.setdefault(one.review_id, []).append(
-            {
-                "reason": one.reason,
-                "name": REASON_NAMES.get(one.reason, one.reason),
-                **passage(said.text, one.start, one.end, LONGEST),
-                "language": said.language,
-                "confidence": rounded(one.confidence),
-                "said_in": f"in a copy of this review ({SOURCE_NAMES.get(said.source, said.source)})"
-                if one.twin
-                else "as a person found"
-                if one.found_by == tables.BY_A_PERSON
-                else "",
-            }
-        )
+        reasons.setdefault(one.review_id, []).append(one)
     closings, not_closed = _closings(closed, counted, by_id, reasons, stands or {}, month)
     rows = [_row(by_id[review_id], told, month) | closings.get(review_id, STILL) for review_id, told in reasons.items()]
     groups = (THIS_MONTH, NO_DATE, EARLIER)
@@ -62,12 +50,15 @@ def to_act_on(
             groups.index(row["when"]),
             row["status"] == CLOSED,
             _urgency(row["tier"]),
-            -round(row["reasons"][0]["confidence"] or 0, 1),
+            -round(rounded(row["reasons"][0].confidence) or 0, 1),
             row["date"] or "",
             row["review_id"],
         )
     )
     each = {group: [row for row in rows if row["when"] == group] for group in groups}
+    listed = [row for group in groups for row in each[group][: None if group == THIS_MONTH else MOST_LISTED]]
+    for row in listed:
+        row["reasons"] = [_told(one, answers[one.answer]) for one in row["reasons"]]
     mine = each[THIS_MONTH]
     count = {
         status: {group: sum(row["status"] == status for row in each[group]) for group in groups}
@@ -93,12 +84,29 @@ def to_act_on(
         "not_closed": not_closed,
         "undated": len(each[NO_DATE]),
         "earlier": len(each[EARLIER]),
+        "not_listed": len(rows) - len(listed),
         "tiers": tiers,
         # the crisis tier is never cut
         "on_page_one": max(
             sum(row["status"] == OPEN and row["tier"] == "crisis" for row in mine), min(count[OPEN][THIS_MONTH], 3)
         ),
-        "rows": rows,
+        "rows": listed,
+    }
+
+
+def _told(one, said) -> dict:
+    """A reason to act (of Counted.acts) in the words of the answer that gives it."""
+    return {
+        "reason": one.reason,
+        "name": REASON_NAMES.get(one.reason, one.reason),
+        **passage(said.text, one.start, one.end, LONGEST),
+        "language": said.language,
+        "confidence": rounded(one.confidence),
+        "said_in": f"in a copy of this review ({SOURCE_NAMES.get(said.source, said.source)})"
+        if one.twin
+        else "as a person found"
+        if one.found_by == tables.BY_A_PERSON
+        else "",
     }
 
 
@@ -137,7 +145,8 @@ def _closings(
     return found, vain
 
 
-def _row(review, reasons: list[dict], month: str) -> dict:
+def _row(review, reasons: list, month: str) -> dict:
+    """A row to be: its `reasons` are still rows of Counted.acts, surest first."""
     day = day_of(review.date) if review.month else None
     end = last_day(month)
     when = NO_DATE if review.month is None else THIS_MONTH if review.month == month else EARLIER
@@ -146,14 +155,12 @@ def _row(review, reasons: list[dict], month: str) -> dict:
         days = (end - day).days
         year = day.year != end.year
         age = f"{day_name(day, year=year)}, {plural(days, 'day')} on {day_name(end)}"
-    reasons = sorted(reasons, key=lambda one: (-(one["confidence"] or 0), _urgency(one["reason"])))
-    tier = min((one["reason"] for one in reasons), key=_urgency)
+    reasons = sorted(reasons, key=lambda one: (-(rounded(one.confidence) or 0), _urgency(one.reason)))
+    tier = min((one.reason for one in reasons), key=_urgency)
     return {
         "review_id": review.review_id,
         "tier": tier,
-        "why": ", ".join(
-            REASON_NAMES.get(one, one) for one in sorted({one["reason"] for one in reasons}, key=_urgency)
-        ),
+        "why": ", ".join(REASON_NAMES.get(one, one) for one in sorted({one.reason for one in reasons}, key=_urgency)),
         "when": when,
         "location": review.location,
         "source": review.source,

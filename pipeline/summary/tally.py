@@ -6,8 +6,8 @@ there, and then count as one review (`whole`).
 """
 
 import datetime as dt
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +81,7 @@ class Tally(NamedTuple):
 SCHEMAS = Tally(REVIEWS, STARS, SAID, VERDICTS, FLAGS, FILES, PRAISE, SIDES, BEHIND, ANSWERS, OPINIONS)
 COUNTS = ("n", "bad", "spoken")  # what is summed; a table without any holds rows
 AT_ONCE = 32  # tallies summed
+ANSWERS_AT_ONCE = 4096  # of forms, with all that is said in them
 
 
 class Window(NamedTuple):
@@ -227,12 +228,45 @@ def summed(table: pa.Table) -> pa.Table:
 def whole(found: Tally, scope: Scope) -> tuple[Tally, pd.DataFrame]:
     """The tally with every form counted as the one review it is, and of each answer its form: answer, review_id, date (of
     the form)."""
-    rows = plain_frame(found.answers)
+    forms = [pd.DataFrame({name: [] for name in ("answer", "review_id", "date")}, dtype=object)]
+
+    def folded() -> Iterator[Tally]:
+        for rows, said in whole_forms(found.answers, found.opinions):
+            counted, dates = _folded(rows, said, scope)
+            forms.append(dates)
+            yield counted
+
+    rest = found._replace(answers=ANSWERS.empty_table(), opinions=OPINIONS.empty_table())
+    counted = total(chain([rest], folded()))
+    return counted, pd.concat(forms, ignore_index=True)
+
+
+def whole_forms(
+    answers: pa.Table, opinions: pa.Table, at_once: int = ANSWERS_AT_ONCE
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """ANSWERS and OPINIONS in parts that cut no form in two, `at_once` or a few more each, as pandas has them."""
+    if not len(answers):
+        return
+    form = ["source", "file", "respondent"]
+    answers = answers.take(pc.sort_indices(answers, [(name, "ascending") for name in form])).combine_chunks()
+    other = np.zeros(len(answers) - 1, bool)  # whether the next answer is of another form
+    for name in form:
+        other |= pc.not_equal(answers[name][1:], answers[name][:-1]).fill_null(False).to_numpy()
+    begins = np.concatenate([[0], np.flatnonzero(other) + 1])
+    cuts = begins[1:][np.diff(begins // at_once) > 0]
+    place = pc.index_in(opinions["answer"], answers["answer"]).to_numpy()
+    order = np.argsort(place, kind="stable")
+    for start, end in pairwise([0, *cuts.tolist(), len(answers)]):
+        mine = order[slice(*np.searchsorted(place[order], [start, end]))]
+        yield plain_frame(answers[start:end]), plain_frame(opinions.take(mine))
+
+
+def _folded(rows: pd.DataFrame, said: pd.DataFrame, scope: Scope) -> tuple[Tally, pd.DataFrame]:
+    """The tally of whole forms, and of each answer its form (see whole)."""
     for name in ("received", "flags"):
         rows[name] = [tuple(one) for one in rows[name]]
     rows["review_id"] = np.array(first_answers(rows), dtype=object)
     unit_of = dict(zip(rows["answer"], rows["review_id"], strict=True))
-    said = plain_frame(found.opinions)
     said["review_id"] = [unit_of[answer] for answer in said["answer"]]
     folded = counts(rows, said, scope, set())
     if rows["quoted"].any():  # what the board may quote of a form need not be all of it
@@ -241,10 +275,8 @@ def whole(found: Tally, scope: Scope) -> tuple[Tally, pd.DataFrame]:
         folded = folded._replace(
             praise=counts(rest, of_rest, scope._replace(windows=()), set(rest["review_id"])).praise
         )
-    dates = dict(zip(*(units_of(rows)[name] for name in ("review_id", "date")), strict=True)) if len(rows) else {}
-    forms = rows[["answer", "review_id"]].assign(date=[dates[one] for one in rows["review_id"]])
-    rest = found._replace(answers=ANSWERS.empty_table(), opinions=OPINIONS.empty_table())
-    return total([rest, folded]), forms
+    dates = dict(zip(*(units_of(rows)[name] for name in ("review_id", "date")), strict=True))
+    return folded, rows[["answer", "review_id"]].assign(date=[dates[one] for one in rows["review_id"]])
 
 
 def plain_frame(table: pa.Table) -> pd.DataFrame:
