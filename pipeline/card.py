@@ -10,10 +10,13 @@ from pipeline.run import annotations_of
 from pipeline.tables import TYPED, frame
 
 DIGITS = 3
+ATTENDS = "four of the six layers of MiniLM (384 wide, Apache-2.0), int8, read with onnxruntime"
+LOOKS_UP = "a table of word vectors drawn from MiniLM's (Apache-2.0), with two layers that see each word's neighbours"
 MADE_OF = {
-    "transformer": "four of the six layers of MiniLM (384 wide, Apache-2.0), int8, read with onnxruntime",
-    "lookup": "a table of word vectors that began as MiniLM's (Apache-2.0) and two layers that see each word's neighbours; "
-    "`default` taught it on texts made of the training authors' sentences",
+    "transformer": ATTENDS,
+    "lookup": f"{LOOKS_UP}: one of the two encoders of `default`",
+    "pair": f"{ATTENDS}, beside {LOOKS_UP}; what the two say is averaged, and an earlier two taught them on much text made of the "
+    "training authors' sentences",
 }
 
 

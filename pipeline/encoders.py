@@ -2,6 +2,7 @@
 
     Transformer   encoder.onnx, int8, with its tokenizer: understands most, for everyday use
     Lookup        lookup.npz, a table of word vectors and two layers that see each word's neighbours: for backfills of millions
+    Pair          both, side by side
 
 Both take windows of reviews and give back vectors (windows, slots, width) and weights (slots, tokens of all windows).
 """
@@ -120,6 +121,11 @@ class Transformer:
     def tokenizer(self):
         return read_tokenizer(self.folder)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How wide a vector is, one number per encoder whose heads are fitted apart."""
+        return (self.session.get_outputs()[0].shape[-1],)
+
     @cached_property
     def session(self):
         import onnxruntime
@@ -201,6 +207,10 @@ class Lookup:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         return {name: array.astype(np.float32) for name, array in read_arrays(self.folder / "lookup.npz").items()}
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.arrays["value"].shape[1],)
 
     @cached_property
     def near(self) -> np.ndarray:
@@ -325,4 +335,43 @@ class Lookup:
                 scores[place, CONDITIONED[treatment]] += (states[place] @ (word @ self.arrays["about"]))[:, None]
 
 
-ENCODERS = {"transformer": Transformer, "lookup": Lookup}
+class Paired(NamedTuple):
+    """A transformer's window, and the whole review as a lookup takes it. Places are those of the transformer's tokens."""
+
+    review: int
+    offsets: Sequence[tuple[int, int]]
+    window: Window
+    beside: Window
+
+
+class Pair:
+    """A transformer and a lookup that read the same review: their vectors side by side, the places that the transformer saw.
+
+    They err apart, so that what both see is surer than what either does.
+    """
+
+    FILES = ("encoder.onnx", "lookup.npz", "tokenizer.json")
+
+    def __init__(self, folder: Path):
+        self.transformer, self.lookup = Transformer(folder), Lookup(folder)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (*self.transformer.widths, *self.lookup.widths)
+
+    def windows(self, texts, questions, mentions) -> Iterator[Paired]:
+        """The transformer's windows, each beside the lookup's of its review."""
+        beside = list(self.lookup.windows(texts, questions, mentions))
+        for window in self.transformer.windows(texts, questions, mentions):
+            yield Paired(window.review, window.offsets, window, beside[window.review])
+
+    def encode(self, items: Sequence[Paired]) -> tuple[np.ndarray, np.ndarray]:
+        """(windows, slots, both widths), and the transformer's weights."""
+        vectors, weights = self.transformer.encode([item.window for item in items])
+        reviews = {item.review: item.beside for item in items}
+        others, _ = self.lookup.encode(list(reviews.values()))
+        place = {review: at for at, review in enumerate(reviews)}
+        return np.concatenate([vectors, others[[place[item.review] for item in items]]], axis=2), weights
+
+
+ENCODERS = {"transformer": Transformer, "lookup": Lookup, "pair": Pair}

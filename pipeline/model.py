@@ -1,7 +1,7 @@
 """A model of `models/`: an encoder that reads a review once, and scikit-learn heads on what it saw.
 
 A model folder holds
-    encoder.onnx or lookup.npz   the encoder (see encoders.py): words in, one vector per question we ask of a review out (a "slot")
+    encoder.onnx, lookup.npz     one or both: the encoder (see encoders.py): words in, one vector per question we ask of a review out (a "slot")
     tokenizer.json               how a text, or a word nobody met before, becomes pieces
     heads.npz                    the coefficients of the logistic regressions, plain arrays
     model.json                   what it was taught, its thresholds, its measured figures, and the SHA-256 of the files above
@@ -23,7 +23,7 @@ import numpy as np
 from pipeline.encoders import AT, ENCODERS, OUTCOME_THEMES, ModelError, read_arrays
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Reading(NamedTuple):
@@ -111,8 +111,8 @@ class Model:
 
     @property
     def version(self) -> str:
-        """Tells one teaching of a model from another: the beginning of its encoder's hash."""
-        return self.about["sha256"][self.encoder.FILES[0]][:12]
+        """Tells one teaching of a model from another: the beginning of a hash of its files' hashes."""
+        return hashlib.sha256(json.dumps(self.about["sha256"], sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -142,8 +142,9 @@ class Model:
         presence = sigmoid(
             np.stack([self.judge(f"theme:{theme}", themes[:, at]) for at, theme in enumerate(THEMES)], axis=1)
         )
-        which = np.broadcast_to(np.eye(len(THEMES), dtype=np.float32), (len(items), len(THEMES), len(THEMES)))
-        sentiment = softmax(self.judge("sentiment", np.concatenate([themes, which], axis=2)))
+        sentiment = softmax(
+            np.stack([self.judge(f"sentiment:{theme}", themes[:, at]) for at, theme in enumerate(THEMES)], axis=1)
+        )
         overall = softmax(self.judge("overall", vectors[:, AT["overall"]]))
         yes = {
             kind: sigmoid(

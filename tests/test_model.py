@@ -111,6 +111,22 @@ def test_nothing_in_a_model_folder_can_run_code():
             assert {arrays[name].dtype for name in arrays.files} <= {np.dtype(np.float32), np.dtype(np.int8)}
 
 
+def test_two_encoders_read_the_same_review_side_by_side(model):
+    """A vector of `default` holds what each encoder alone gives; of a review in several windows the second reads it whole."""
+    pair = model.encoder
+    texts = ["They were kind.", "The wait was long and nobody told us why. " * 60, "Parking is bad."]
+    given = (texts, [None] * 3, [{}] * 3)
+    windows = list(pair.windows(*given))
+    assert [window.review for window in windows].count(1) > 1
+    vectors, weights = pair.encode(windows)
+    first, own_weights = pair.transformer.encode(list(pair.transformer.windows(*given)))
+    second, _ = pair.lookup.encode(list(pair.lookup.windows(*given)))
+    assert vectors.shape[2] == sum(pair.widths)
+    assert (vectors[:, :, : pair.widths[0]] == first).all()
+    assert (vectors[:, :, pair.widths[0] :] == second[[window.review for window in windows]]).all()
+    assert (weights == own_weights).all()
+
+
 def test_probabilities_are_probabilities(model):
     """Shapes and sums as the Reading promises."""
     reading = model.read(["They were kind and it worked.", "Parking is bad."], [None] * 2, [{}] * 2)

@@ -1,4 +1,4 @@
-"""What people corrected becomes something to learn from, and no more than they said; what the student is taught on besides."""
+"""What people corrected becomes something to learn from, and no more than they said; what is taught besides."""
 
 import random
 from pathlib import Path
@@ -11,9 +11,9 @@ from pipeline import taxonomy
 from pipeline.corrections import text_hash
 from pipeline.encoders import AT, OUTCOME_THEMES, Transformer
 from pipeline.tables import CORRECTIONS, REASONS, SENTIMENTS, THEMES, TREATMENTS
-from pipeline.train.heads import examples
+from pipeline.train.heads import examples, heads_of_themes, of_each_theme
+from pipeline.train.made import SWAPPED, Kin, in_other_company
 from pipeline.train.pairs import corrected_pairs
-from pipeline.train.student import SWAPPED, Kin, in_other_company
 from pipeline.train.targets import prepared
 
 FOLDER = Path(__file__).resolve().parent.parent / "models" / "default"
@@ -100,6 +100,18 @@ def test_heads_see_only_what_was_asked():
     assert len(found["overall"][1]) == len(found["theme:cost"][1]) == 1
     assert len(found[f"mention:{TREATMENTS[0]}"][1]) == 1
     assert len(found[f"outcome:{OUTCOME_THEMES[0]}"][1]) == 1
+
+
+def test_the_head_of_sentiment_comes_apart_into_one_a_theme():
+    """What is fitted with all themes at once gives each theme's own head the same scores."""
+    dice = np.random.default_rng(3)
+    vectors, themes = dice.normal(size=(40, 6)).astype(np.float32), np.arange(40) % len(THEMES)
+    given = of_each_theme(vectors, themes)
+    coef, intercept = dice.normal(size=(4, given.shape[1])), dice.normal(size=4)
+    apart = heads_of_themes(coef, intercept)
+    for vector, theme, scores in zip(vectors, themes, given @ coef.T + intercept, strict=True):
+        own, own_intercept = apart[THEMES[theme]]
+        assert np.allclose(own @ vector + own_intercept, scores)
 
 
 NEAR = {

@@ -37,20 +37,25 @@ def evaluate(title, reviews, labels, model, floors, misses=20):
     return subprocess.run(command, cwd=PROJECT, check=False).returncode == 0
 
 
+def compared(title, pairs, model, floors):
+    """The same of reviews of the corpus."""
+    with tempfile.TemporaryDirectory() as folder:
+        reviews, labels = Path(folder) / "reviews.jsonl", Path(folder) / "labels.jsonl"
+        for path, rows in ((reviews, [pair.review for pair in pairs]), (labels, [pair.gold for pair in pairs])):
+            path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        return evaluate(title, reviews, labels, model, floors)
+
+
 def main():
     model = sys.argv[1] if len(sys.argv) > 1 else "default"
     every = tomllib.loads((HERE / "floors.toml").read_text(encoding="utf-8")).get(model, {})
     floors = {
         name: floor for name, floor in every.items() if name != "calibration_error"
     }  # a ceiling, which the tests hold
-    pairs = split(PROJECT / "data" / "corpus")["held_out"]
-    with tempfile.TemporaryDirectory() as folder:
-        reviews, labels = Path(folder) / "reviews.jsonl", Path(folder) / "labels.jsonl"
-        reviews.write_text(
-            "".join(json.dumps(pair.review, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8"
-        )
-        labels.write_text("".join(json.dumps(pair.gold, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
-        fine = evaluate(f"{len(pairs)} reviews by the authors held out", reviews, labels, model, floors)
+    parts = split(PROJECT / "data" / "corpus")
+    fine = compared(f"{len(parts['held_out'])} reviews by the authors held out", parts["held_out"], model, floors)
+    if later := parts.get("not_yet_taught"):
+        compared(f"{len(later)} reviews by authors who came after the models were taught, hard ones", later, model, {})
     if SHARED.is_dir():
         fine &= evaluate(
             "100 reviews by an author of another place",

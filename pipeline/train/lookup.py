@@ -1,154 +1,27 @@
-"""The encoder of `fast`: a table of word vectors and two layers, taught by `default` on much text and by the corpus itself.
+"""The encoder that looks up: a table of word vectors and two layers that see each word's neighbours.
 
-The much text is the training authors' own sentences in other company: pieces of a review, sentences of several reviews,
-reviews with a sentence more or less. In most of it some words have given way to their kin ("rude" to "harsh", but to "polite"
-too), so that words are met that none of our authors uses. Nobody labelled it; `default` reads it, and the student learns its
-chances (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network"). Much text is what a small encoder needs: it knows
-a small one by heart, and reads strangers no better for it.
+A word's vector is drawn from what MiniLM knows of its pieces, and moved by what is taught.
 """
 
 import math
 import random
-import re
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.deidentify import deidentify
 from pipeline.encoders import AT, CONDITIONED, OUTCOME_THEMES, SLOTS
-from pipeline.segment import sentences
 from pipeline.tables import REASONS, SENTIMENTS, TREATMENTS
-from pipeline.tag import name_treatments
-from pipeline.train.transformer import loss_of, shortest_first, targets_of
+from pipeline.train import lessons
+from pipeline.train.lessons import Lesson
 
 # of a word's vector; of a slot's; how many layers; words that a layer sees at once
 DIM, WIDTH, LAYERS, NEAR = 96, 96, 2, 3
 KNOWN = 256  # directions of what MiniLM knows of a word piece, from which a word's vector is drawn
-EPOCHS, BATCH, SEED, RATE, WARM_UP, DECAY = 20, 64, 20261101, 3e-3, 0.05, 0.01
-MIXED, MIXED_WITH_KIN = (
-    90_000,
-    160_000,
-)  # texts made of other company, as written and with kin in the place of some words
-SHARE = 30_000  # of those texts in an epoch
-AT_ONCE = 512  # texts the teacher reads at once
-JUDGED = ("presence", "sentiment", "overall", "escalate", "mention", "received", "outcome")
-WORDS = (2, 45)  # of a sentence that may stand in other company
-NEAREST, ALIKE, SWAPPED = 8, 0.45, 0.25  # kin of a word at most; their cosine at least; how many words give way
-STAYS = re.compile(  # what holds a sentence together
-    "the|and|for|was|are|with|that|this|they|them|you|your|have|had|has|not|but|his|her|she|him|who|what|when|then|than|there|their"
-    "|been|from|were|all|can|will|would|could|did|does|our|out|its|into|just|about|over|very|too|also"
-)
+EPOCHS, BATCH, RATE, WARM_UP, DECAY = 20, 64, 3e-3, 0.05, 0.01
+SHARE = 30_000  # of the texts that only a teacher has read, in an epoch
 MARKS = 1000  # the first of MiniLM's pieces are marks and single letters
-
-
-def in_other_company(texts, questions, many, order):
-    """So many texts, and their questions, made of the sentences of `texts`: the same for the same random state."""
-    parts = [[text[start:end] for start, end in sentences(text)] for text in texts]
-    every = [part for own in parts for part in own if WORDS[0] <= len(part.split()) <= WORDS[1]]
-    made, asked = [], []
-    while len(made) < many:
-        kind, which = order.random(), order.randrange(len(parts))
-        own = list(parts[which])
-        if not own:
-            continue
-        if kind < 0.45:  # a piece of one review
-            first = order.randrange(len(own))
-            own = own[first : first + order.choice([1, 1, 1, 2, 2, 3])]
-        elif kind < 0.8:  # sentences of several
-            own, which = order.sample(every, order.choice([1, 2, 2, 3, 3, 4])), None
-        elif len(own) > 1 and order.random() < 0.6:  # a review without one of its sentences
-            own.pop(order.randrange(len(own)))
-        else:  # and with one of another's
-            own.insert(order.randrange(len(own) + 1), order.choice(every))
-        made.append(" ".join(own))
-        asked.append(None if which is None else questions[which])
-    return made, asked
-
-
-class Kin:
-    """Words and those nearest to them, by what MiniLM makes of each alone. `pieces`: its vocabulary, word → row of `alone`."""
-
-    def __init__(self, pieces, alone):
-        self.words = [word for word in pieces if word.isalpha() and word.isascii() and len(word) > 2]
-        self.place = {word: at for at, word in enumerate(self.words)}
-        vectors = alone[[pieces[word] for word in self.words]]
-        vectors = vectors - vectors.mean(0)
-        self.vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    @cache  # noqa: B019  as many as there are words in the corpus, and gone with the training
-    def of(self, word):
-        """The nearest of a word, a list; empty for one that stays as it is."""
-        if len(word) < 4 or STAYS.fullmatch(word) or word not in self.place:
-            return []
-        like = self.vectors @ self.vectors[self.place[word]]
-        return [self.words[at] for at in np.argsort(-like)[1 : 1 + NEAREST] if like[at] > ALIKE]
-
-    def instead(self, text, order):
-        """A text in which some words have given way to their kin."""
-
-        def swapped(found):
-            word = found[0]
-            if order.random() > SWAPPED or not (near := self.of(word.lower())):
-                return word
-            other = order.choice(near)
-            return other.capitalize() if word[0].isupper() else other
-
-        return re.sub(r"[A-Za-z]+", swapped, text)
-
-
-def taught_by(teacher, pairs, items, lookup, taxonomy, encoder_folder, tell, epochs=EPOCHS):
-    """The student's network, taught on the corpus (pairs, their items) and on what the teacher says of it and of texts made of it."""
-    texts = [redaction.text for redaction in deidentify([pair.review["text"] for pair in pairs])]
-    questions = [pair.review.get("question") for pair in pairs]
-    within, alone = known_of(encoder_folder)
-    kin = Kin(lookup.tokenizer.get_vocab(), alone)
-    made, asked = in_other_company(texts, questions, MIXED, random.Random(SEED))
-    order = random.Random(SEED + 1)
-    more, asked_more = in_other_company(texts, questions, MIXED_WITH_KIN, order)
-    made, asked = made + [kin.instead(text, order) for text in more], asked + asked_more
-    tell(f"the teacher reads {len(texts) + len(made)} texts")
-    chances = taught(teacher, texts, questions, taxonomy)
-    mentions = [name_treatments(text, taxonomy) for text in made]
-    pieces = cache(lookup.pieces)
-    known = [(seen(window, pieces), goal, chance) for (window, goal), chance in zip(items, chances, strict=True)]
-    others = [
-        (seen(window, pieces), None, chance)
-        for window, chance in zip(
-            lookup.windows(made, asked, mentions), taught(teacher, made, asked, taxonomy), strict=True
-        )
-    ]
-    return teach(known, others, word_vectors(within, alone), tell, epochs)
-
-
-def taught(teacher, texts, questions, taxonomy):
-    """What the teacher sees in some texts: a dict of chances a text."""
-    mentions, found = [name_treatments(text, taxonomy) for text in texts], []
-    for at in range(0, len(texts), AT_ONCE):
-        part = slice(at, at + AT_ONCE)
-        seen = teacher.read(texts[part], questions[part], mentions[part])
-        for which, named in enumerate(mentions[part]):
-            chances = {name: getattr(seen, name)[which].astype(np.float32) for name in JUDGED}
-            found.append(chances | {"named": np.array([treatment in named for treatment in TREATMENTS], np.float32)})
-    return found
-
-
-def known_of(encoder_folder):
-    """What MiniLM knows of each of its pieces, (pieces, 384) twice: its vector on the way in, and what comes out where the piece
-    stands alone, which tells far better what is akin (Tulkens and van Dongen 2024, Model2Vec)."""
-    import torch
-    from transformers import AutoModel
-
-    encoder = AutoModel.from_pretrained(encoder_folder).eval()
-    begin, end = 101, 102  # [CLS], [SEP]
-    out = []
-    with torch.inference_mode():
-        within = encoder.embeddings.word_embeddings.weight.detach()
-        for pieces in torch.arange(len(within)).split(AT_ONCE):
-            ids = torch.stack([torch.full_like(pieces, begin), pieces, torch.full_like(pieces, end)], 1)
-            out.append(encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.mean(1))
-    return within.numpy().copy(), torch.cat(out).numpy()
 
 
 def word_vectors(within, alone):
@@ -268,69 +141,28 @@ def tensors(windows):
     return tuple(map(torch.from_numpy, arrays))
 
 
-def loss_of_chances(scores, chances):
-    """How far a student is from what its teacher saw."""
-    from torch.nn.functional import binary_cross_entropy_with_logits as yes_no
-
-    def one_of(name, chance):
-        return -(chance * scores[name].log_softmax(-1)).sum(-1)
-
-    spoken, named = chances["presence"], chances["named"]
-    loss = (
-        4 * yes_no(scores["theme"], spoken)
-        + 2 * (one_of("sentiment", chances["sentiment"]) * spoken).sum() / spoken.sum().clamp(min=1)
-        + 1.5 * one_of("overall", chances["overall"]).mean()
-        + yes_no(scores["escalate"], chances["escalate"])
-        + 0.5 * yes_no(scores["mention"], chances["mention"])
-    )
-    if named.sum() > 0:
-        received = yes_no(scores["received"], chances["received"], reduction="none")
-        outcome = one_of("outcome", chances["outcome"].roll(-1, -1)).mean(
-            -1
-        )  # "absent" comes last in a network's own head
-        loss = loss + ((0.7 * received + outcome) * named).sum() / named.sum()
-    return loss
-
-
-def teach(known, others, vectors, tell, epochs=EPOCHS):
-    """The student's network. known: (Seen, target, chances) of the corpus; others: the same of windows nobody labelled, without
-    a target. An epoch sees all that is known, and the next SHARE of the others."""
+def taught(known, others, vectors, lookup, tell, epochs=EPOCHS):
+    """The network. known: lessons of the corpus; others: of texts that only a teacher has read; an epoch sees SHARE of them.
+    vectors: of word_vectors."""
     import torch
 
-    torch.manual_seed(SEED)
-    order = random.Random(SEED)
+    torch.manual_seed(lessons.SEED)
+    pieces = cache(lookup.pieces)
+    known, others = (
+        [Lesson(seen(one.window, pieces), one.goal, one.chances) for one in some] for some in (known, others)
+    )
+    random.Random(lessons.SEED).shuffle(others)
     network = build_network(vectors)
-    order.shuffle(others)
-    share = min(SHARE, len(others))
-    steps = epochs * math.ceil((len(known) + share) / BATCH)
     moved = list(network.moved.parameters())
     rest = [one for one in network.parameters() if one.requires_grad and one is not moved[0]]
     optimiser = torch.optim.AdamW([{"params": rest, "weight_decay": DECAY}, {"params": moved, "weight_decay": 0.0}], lr=RATE)  # fmt: skip
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / (WARM_UP * steps), max(0.0, (steps - step) / (steps * (1 - WARM_UP))))
-    )
-    network.train()
-    for epoch in range(epochs):
-        first = epoch * share % max(1, len(others) - share)
-        groups = shortest_first(known + others[first : first + share], BATCH, order)
-        total = 0.0
-        for group in groups:
-            vectors, weights = network(*tensors([window for window, _, _ in group]))
-            scores = network.scores(vectors)
-            soft = {name: torch.from_numpy(np.stack([chance[name] for _, _, chance in group])) for name in group[0][2]}
-            loss = loss_of_chances(scores, soft)
-            marked = [at for at, (_, goal, _) in enumerate(group) if goal is not None]
-            if marked:
-                hard = targets_of([group[at][1] for at in marked], weights.shape[-1])
-                loss = loss + loss_of({name: score[marked] for name, score in scores.items()}, weights[marked], hard) * len(marked) / len(group)  # fmt: skip
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            scheduler.step()
-            total += float(loss.detach())
-        tell(f"epoch {epoch + 1} of {epochs}: loss {total / len(groups):.3f}")
-    return network.eval()
+
+    def of_epoch(epoch, _order):
+        return known + lessons.share_of(others, epoch, SHARE)
+
+    many = len(known) + min(SHARE, len(others))
+    given = {"epochs": epochs, "batch": BATCH, "warm_up": WARM_UP, "tell": tell}
+    return lessons.teach(network, of_epoch, many, tensors, optimiser, **given)
 
 
 def export(network, folder: Path):

@@ -1,4 +1,4 @@
-"""The encoder of `default`: four of MiniLM's six layers, taught on whole reviews and written as int8 ONNX.
+"""The encoder that attends: four of MiniLM's six layers, taught on whole reviews and written as int8 ONNX.
 
 Teaching it also where the evidence stands makes its attentions worth showing.
 """
@@ -10,12 +10,14 @@ import numpy as np
 
 from pipeline.encoders import AT, CONDITIONED, OUTCOME_THEMES, SLOTS, Window, padded
 from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
+from pipeline.train import lessons
+from pipeline.train.lessons import Lesson
 
-EPOCHS, BATCH, SEED = 8, 16, 20261101
+EPOCHS, BATCH = 8, 16
 RATE, HEAD_RATE, WARM_UP, DECAY = 1e-4, 1e-3, 0.1, 0.01
 LAYERS = (0, 1, 3, 5)  # of the six: a third less to compute, which is what 150 reviews a second cost
 JOINED = 0.25  # joined reviews per review of the corpus, fresh in every epoch
-EVIDENCE_WEIGHT = 0.5  # how much the place of the evidence counts beside the label
+SHARE = 8_000  # of the texts that only a teacher has read, in an epoch
 
 
 def build_network(encoder_folder):
@@ -81,102 +83,35 @@ def build_network(encoder_folder):
     return Reader()
 
 
-def loss_of(scores, weights, targets):
-    """The sum of what went wrong on every question asked."""
-    import torch
-    from torch.nn import functional as F
-
-    def yes_no(name, weight=None):
-        asked = targets[name] >= 0
-        if not asked.any():
-            return 0.0
-        return F.binary_cross_entropy_with_logits(scores[name][asked], targets[name][asked], pos_weight=weight)
-
-    def one_of(name, classes):
-        flat = targets[name].reshape(-1)
-        if (flat < 0).all():
-            return 0.0
-        return F.cross_entropy(scores[name].reshape(-1, classes), flat, ignore_index=-1, label_smoothing=0.05)
-
-    marked_slots = targets["evidence"].sum(-1) > 0
-    mass = (weights * targets["evidence"]).sum(-1)[marked_slots]
-    place = -torch.log(mass + 1e-4).mean() if len(mass) else 0.0
-    return (
-        4 * yes_no("theme")
-        + 2 * one_of("sentiment", len(SENTIMENTS))
-        + 1.5 * one_of("overall", len(SENTIMENTS))
-        + yes_no("escalate", torch.tensor(3.0))
-        + 0.5 * yes_no("mention")
-        + 0.7 * yes_no("received")
-        + one_of("outcome", len(SENTIMENTS) + 1)
-        + EVIDENCE_WEIGHT * place
-    )
-
-
-def shortest_first(items, batch, order):
-    """Items, each beginning with a window, in groups of so many: neighbours of like length share one, groups come in any order."""
-    items = list(items)
-    order.shuffle(items)
-    stretches = [
-        sorted(items[at : at + batch * 20], key=lambda item: len(item[0].ids))
-        for at in range(0, len(items), batch * 20)
-    ]
-    groups = [stretch[at : at + batch] for stretch in stretches for at in range(0, len(stretch), batch)]
-    order.shuffle(groups)
-    return groups
-
-
-def targets_of(goals, width):
-    """The targets of some windows as tensors, evidence padded to so many tokens."""
+def taught(known, more, others, encoder_folder, tell, epochs=EPOCHS):
+    """The network. known: lessons of the corpus. more(random): further windows with goals, fresh for an epoch. others: lessons
+    of texts that only a teacher has read, maybe none; an epoch sees SHARE of them."""
     import torch
 
-    targets = {
-        key: torch.from_numpy(np.stack([goal[key] for goal in goals]))
-        for key in goals[0]
-        if key not in ("overall", "evidence")
-    }
-    targets["overall"] = torch.tensor([goal["overall"] for goal in goals])
-    evidence = np.zeros((len(goals), len(SLOTS), width), np.float32)
-    for row, goal in enumerate(goals):
-        evidence[row, :, : goal["evidence"].shape[1]] = goal["evidence"]
-    targets["evidence"] = torch.from_numpy(evidence)
-    return targets
-
-
-def fine_tune(items, more, encoder_folder, tell, epochs=EPOCHS):
-    """Teach the encoder. `more(random)` gives further items, fresh for an epoch. Returns the network; `tell(message)` is called once an epoch."""
-    import torch
-
-    torch.manual_seed(SEED)
-    order = random.Random(SEED)
+    torch.manual_seed(lessons.SEED)
+    random.Random(lessons.SEED).shuffle(others)
     network = build_network(encoder_folder)
     inner = list(network.encoder.parameters())
-    known = {id(parameter) for parameter in inner}
-    outer = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    within = {id(parameter) for parameter in inner}
+    outer = [parameter for parameter in network.parameters() if id(parameter) not in within]
     optimiser = torch.optim.AdamW(
         [{"params": inner, "lr": RATE}, {"params": outer, "lr": HEAD_RATE}], weight_decay=DECAY
     )
-    steps = epochs * math.ceil(len(items) * (1 + JOINED) / BATCH)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / (WARM_UP * steps), max(0.0, (steps - step) / (steps * (1 - WARM_UP))))
-    )
-    for epoch in range(epochs):
-        network.train()
-        groups = shortest_first(items + more(order), BATCH, order)
-        total = 0.0
-        for group in groups:
-            inputs = padded([window for window, _ in group])
-            vectors, weights = network(**{name: torch.from_numpy(array) for name, array in inputs.items()})
-            targets = targets_of([goal for _, goal in group], weights.shape[-1])
-            loss = loss_of(network.scores(vectors), weights, targets)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            scheduler.step()
-            total += float(loss.detach())
-        tell(f"epoch {epoch + 1} of {epochs}: loss {total / len(groups):.3f}")
-    return network.eval()
+
+    def of_epoch(epoch, order):
+        fresh = [Lesson(window, goal, None) for window, goal in more(order)]
+        return known + fresh + lessons.share_of(others, epoch, SHARE)
+
+    many = len(known) * (1 + JOINED) + min(SHARE, len(others))
+    given = {"epochs": epochs, "batch": BATCH, "warm_up": WARM_UP, "tell": tell}
+    return lessons.teach(network, of_epoch, many, inputs, optimiser, **given)
+
+
+def inputs(windows):
+    """The network's tensors for some windows."""
+    import torch
+
+    return tuple(map(torch.from_numpy, padded(windows).values()))
 
 
 def export(network, folder):
