@@ -10,13 +10,11 @@ from pipeline.run import annotations_of
 from pipeline.tables import TYPED, frame
 
 DIGITS = 3
-ATTENDS = "four of the six layers of MiniLM (384 wide, Apache-2.0), int8, read with onnxruntime"
 LOOKS_UP = "a table of word vectors drawn from MiniLM's (Apache-2.0), with two layers that see each word's neighbours"
 MADE_OF = {
-    "transformer": ATTENDS,
-    "lookup": f"{LOOKS_UP}: one of the two encoders of `default`",
-    "pair": f"{ATTENDS}, beside {LOOKS_UP}; what the two say is averaged, and an earlier two taught them on much text made of the "
-    "training authors' sentences",
+    "lookup": f"{LOOKS_UP}; one of the two encoders of `default`",
+    "pair": f"four of the six layers of MiniLM (384 wide, Apache-2.0), int8, read with onnxruntime, beside {LOOKS_UP}; "
+    "the scores of the two are averaged, the evidence is where the first one looked",
 }
 
 
@@ -74,9 +72,10 @@ def text(model: Model) -> str:
     )
     return f"""# Model card: {model.name}
 
-What it is: {MADE_OF[about["encoder"]]}, taught on {about["taught_on"]["train"]} annotated reviews, with one attention per
-question asked of a review and scikit-learn logistic regressions as heads; probabilities calibrated on {about["taught_on"]["calibration"]}
-reviews by other authors. Built by `make train`, measured by `make evaluate`.
+What it is: {MADE_OF[about["encoder"]]}. There is one attention per question asked of a review, and scikit-learn logistic
+regressions as heads. Taught on {about["taught_on"]["train"]} annotated reviews, and on what two earlier encoders of the same kinds saw in
+texts made of the sentences of these; probabilities calibrated on {about["taught_on"]["calibration"]} reviews by other authors. Built by `make train`, measured by
+`make evaluate`.
 
 What it reads: English and Spanish reviews of clinics giving TMS, ketamine and Spravato: eight themes and their sentiment, overall
 sentiment, whether a treatment was had, each treatment's own verdict, reasons to act today. Treatment names, identifiers and plainly

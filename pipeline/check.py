@@ -87,11 +87,11 @@ def findings(told: Mapping, model: Mapping, thresholds: Mapping) -> list[Finding
 
 
 def _escalations(acts: Mapping, allowed: float | None) -> Iterator[Finding]:
-    waiting = [row["review_id"] for row in acts["rows"] if row["status"] == "open"]
-    if allowed is not None and len(waiting) > allowed:
-        more = f" and {len(waiting) - MOST_NAMED} more" if len(waiting) > MOST_NAMED else ""
-        named = ", ".join(waiting[:MOST_NAMED]) + more
-        yield Finding("escalations", f"{len(waiting)} open, at most {allowed} allowed: {named}")
+    waiting = sum(acts["open"].values())  # the rows are cut where they are very many
+    if allowed is not None and waiting > allowed:
+        named = [row["review_id"] for row in acts["rows"] if row["status"] == "open"][:MOST_NAMED]
+        more = f" and {waiting - len(named)} more" if waiting > len(named) else ""
+        yield Finding("escalations", f"{waiting} open, at most {allowed} allowed: {', '.join(named)}{more}")
 
 
 def _share(what: str, figure: Mapping, of: str, allowed: float | None) -> Iterator[Finding]:

@@ -540,7 +540,7 @@ def evaluation_printed(evaluation, gold, predicted, figures, reviews, misses) ->
 @corrections_option
 @quiet_option
 def train(corpus, models, model_name, out, corrections, quiet):
-    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); an hour and more goes by on two cores.
+    """Corpus and corrections to models/. Needs the extra `train` (PyTorch); some two hours go by on two cores.
 
     `fast` is made of the `default` beside it, which must be there.
 

@@ -4,7 +4,7 @@
     Lookup        lookup.npz, a table of word vectors and two layers that see each word's neighbours: for backfills of millions
     Pair          both, side by side
 
-Both take windows of reviews and give back vectors (windows, slots, width) and weights (slots, tokens of all windows).
+All take windows of reviews and give back vectors (windows, slots, width) and weights (slots, tokens of all windows).
 """
 
 import re

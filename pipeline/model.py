@@ -8,7 +8,7 @@ A model folder holds
 Nothing in it can run code when loaded.
 
 A slot is one question: is parking spoken of, how did ketamine work. Each has an attention of its own over the words, so
-that the vector a head judges and the words shown as evidence are the same thing.
+that the vector a head judges comes of the words shown as evidence: with two encoders, of those that the transformer looked at.
 """
 
 import hashlib

@@ -672,7 +672,7 @@ def write_outputs(
     board_of = partial(write_board, place, *where, scope, told, wanted(), found.praise, shifts)
     board_written = workers.aside(board_of, helping)
     if summed:
-        report.write_report(summed, shown, place, counted, partial(workers.aside, helping=helping))
+        report.write_report(summed, shown, place, counted, helping)
     del shown, counted
     board_written()
     return summed
@@ -915,20 +915,24 @@ def correct(settings: Settings, file: Path, dry_run: bool = False) -> Correction
     with store.held(settings.out), store.held(path, "give a file you may write to with --corrections"):
         found, merged, due = weighed(settings, file, path)
         if due:
-            in_place(told)
+            given_in_order(told)
             store.write_corrections(path, merged)
             found = found._replace(outcome=rewrite(settings._replace(corrections=path), taken=file))
         return found
 
 
-def in_place(told: Mapping) -> None:
-    """Raises InputError where a table that the last run was given is no longer where it was: the report could not be written."""
+def given_in_order(told: Mapping) -> None:
+    """Raises InputError where a table that the last run was given is no longer where it was, or is wrong: the report could not be
+    written."""
     for name in GIVEN:
         if name != "corrections" and told.get(name) and not Path(told[name]).is_file():
             raise read.InputError(
                 f"{told[name]}: the last run was given this table, and it is not there now; nothing was changed. Put it back, "
                 "or work in the folder that the run was started in"
             )
+    read_kept(told | {"corrections": None})
+    if told["consents"]:
+        ledgers.read_consents(Path(told["consents"]))
 
 
 def weighed(settings: Settings, file: Path, path: Path) -> tuple[Correction, pd.DataFrame, bool]:

@@ -30,9 +30,8 @@ from pipeline import store, tables
 from pipeline.faults import Fault
 from pipeline.summary import tally
 
-PARTS_PER_TASK = (
-    16  # of run.ROWS_PER_BATCH reviews: half a minute of work for `default`, which is what a dead worker costs
-)
+# of run.ROWS_PER_BATCH reviews: some ten seconds of work for `default`, which is what a dead worker costs
+PARTS_PER_TASK = 16
 BATCH = 512  # rows that go to Python, or come from Parquet, at once
 ONE_FILE = str(2**30)  # so much a file is said to cost that none shares a task with another
 PATIENCE = 5  # seconds to wait for a master's port

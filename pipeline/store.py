@@ -331,7 +331,9 @@ def _following(stored: Stored) -> Callable[[pa.Array], pa.Table]:
         while held is not None or (held := next(groups, None)) is not None:
             other = pc.index(pc.is_in(held["review_id"], ids), False).as_py()
             many = len(held) if other < 0 else other
-            found.append(held[:many])
+            found.append(
+                held[:many].take(np.arange(many))
+            )  # a slice goes to another process with all that it was cut from
             held = held[many:] if many < len(held) else None
             if held is not None:
                 break

@@ -104,6 +104,35 @@ def test_an_escalation_is_open_until_it_is_closed():
     assert lines(summary, month_open_escalations=1) == []
 
 
+def test_very_many_of_earlier_months_are_counted_and_the_first_thousand_listed(tmp_path):
+    """Open ones first; counts and the check are of all; those of the month and without a date are listed to the last."""
+    dated = [
+        review(f"e{at}", f"2025-{1 + at % 12:02}-11", text="I fainted.", act=[("adverse_event", "fainted")])
+        for at in range(1_100)
+    ]
+    undated = [
+        review(f"u{at}", None, date_precision="unknown", text="I fainted.", act=[("adverse_event", "fainted")])
+        for at in range(1_050)
+    ]
+    closed = [{"review_id": f"e{at}", "date": "2026-09-01", "who": None} for at in range(150)]
+    summary = told([*DANGERS, *dated, *undated], closed=closed)
+    acts = summary["escalations"]
+    assert acts["open"] == {"this month": 3, "no date": 1_050, "earlier": 951}
+    assert acts["closed"]["earlier"] == 150
+    listed = {when: [row["status"] for row in acts["rows"] if row["when"] == when] for when in acts["open"]}
+    assert listed["earlier"] == ["open"] * 951 + ["closed"] * 49
+    assert len(listed["no date"]) == 1_050
+    assert acts["not_listed"] == 101
+    (found,) = lines(summary)
+    assert found.startswith("escalations: 2004 open, at most 0 allowed: now, ")
+    assert found.endswith(f" and {2004 - check.MOST_NAMED} more")
+    annotations = annotated([*DANGERS, *dated, *undated])
+    write_report(summary, annotations, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "20 of 1101 rows here" in page
+    assert "lists 1000, and the report of its own month every one" in page
+
+
 def test_a_line_that_closes_nothing_is_told():
     """An id that is not there, a review without a danger, and a day before it was written; a later month's waits quietly."""
     closed = [{"review_id": "nobody"}, {"review_id": "r1"}, {"review_id": "now", "date": "2026-09-30"}, {"review_id": "later"}]  # fmt: skip

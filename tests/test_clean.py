@@ -44,6 +44,19 @@ LANGUAGES = [
     ("Personale gentile e molto professionale", "it"),
     ("정말 친절한 병원이에요 추천합니다", "ko"),
     ("Очень хорошая клиника, спасибо врачу", "ru"),
+    ("Die Ärztin war sehr freundlich und nahm sich Zeit", "de"),
+    ("Le cabinet est propre et l'équipe prend le temps", "fr"),
+    ("Het personeel was heel vriendelijk en ik ben goed geholpen", "nl"),
+    ("Bardzo miła obsługa, polecam każdemu", "pl"),
+    ("Nhân viên rất tốt và phòng khám sạch sẽ", "vi"),
+    ("Mabait ang mga staff at malinis ang klinika", "tl"),
+    ("非常好的诊所，医生很耐心", "zh"),
+    ("スタッフがとても親切でした", "ja"),
+    ("پزشک بسیار مهربان بود", "fa"),
+    ("הצוות היה נחמד מאוד", "he"),
+    ("डॉक्टर बहुत अच्छे हैं", "hi"),
+    ("Дуже вдячна лікарю, персонал привітний", "uk"),
+    ("Բժիշկը շատ ուշադիր էր", "hy"),
 ]
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from invented import annotated, review
 
 from pipeline import taxonomy
 from pipeline.corrections import text_hash
 from pipeline.encoders import AT, OUTCOME_THEMES, Transformer
 from pipeline.tables import CORRECTIONS, REASONS, SENTIMENTS, THEMES, TREATMENTS
+from pipeline.train import lessons, only_windows
 from pipeline.train.heads import examples, heads_of_themes, of_each_theme
 from pipeline.train.made import SWAPPED, Kin, in_other_company
 from pipeline.train.pairs import corrected_pairs
@@ -112,6 +114,30 @@ def test_the_head_of_sentiment_comes_apart_into_one_a_theme():
     for vector, theme, scores in zip(vectors, themes, given @ coef.T + intercept, strict=True):
         own, own_intercept = apart[THEMES[theme]]
         assert np.allclose(own @ vector + own_intercept, scores)
+
+
+def test_what_two_teachers_see_is_their_mean():
+    """Name by name and number by number."""
+    one, other = ([{"presence": np.array([first, 0.0]), "named": np.array([1.0])}] for first in (0.2, 0.6))
+    (both,) = lessons.agreed(one, other)
+    assert np.allclose(both["presence"], [0.4, 0.0])
+    assert np.allclose(both["named"], [1.0])
+
+
+@pytest.mark.parametrize(("many", "share"), [(10, 4), (3, 4), (4, 4), (0, 4)])
+def test_every_epoch_has_its_share_and_all_is_seen_in_turn(many, share):
+    """As many lessons as asked, or all there are; over the epochs every one comes."""
+    others = list(range(many))
+    seen = [lessons.share_of(others, epoch, share) for epoch in range(12)]
+    assert {len(part) for part in seen} == {min(many, share)}
+    assert set(others) == {one for part in seen for one in part}
+
+
+def test_of_a_review_in_two_windows_nobody_knows_what_a_teacher_saw_in_which():
+    """Only what stands in one window can be learnt from a teacher."""
+    windows = list(Transformer(FOLDER).windows([SHORT, LONG, SHORT], [None] * 3, [{}] * 3))
+    assert len(windows) > 3
+    assert only_windows(windows) == {0, 2}
 
 
 NEAR = {

@@ -604,7 +604,8 @@ def _waiting(acts: Mapping) -> list[str]:
     undated, earlier = acts["undated"], acts["earlier"]
     told = [f"Without a date: {acts['status']['no date']}; in no month's figures."] if undated else []
     told += [f"From earlier months: {acts['status']['earlier']}."] if earlier else []
-    told += [f"{acts['not_listed']} of these are not listed here: see the report of their own month."] if acts["not_listed"] else []  # fmt: skip
+    if acts["not_listed"]:
+        told.append(f"{acts['not_listed']} of these are not listed here; the report of its own month lists every one.")
     return told + [f"data/closed.csv, row {one['row']}, closes nothing: {one['why']}." for one in acts["not_closed"]]
 
 

@@ -11,7 +11,7 @@ from pipeline.summary.counted import Counted
 from pipeline.wording import REASON_NAMES, SOURCE_NAMES, capital, one_in, passage, plural
 
 LONGEST = 240  # letters of a passage: whoever acts needs what stands around it
-MOST_LISTED = 1_000  # of those that are not of the month; the report of their own month lists all
+MOST_EARLIER = 1_000  # listed of earlier months; the report of its own month lists every one
 THIS_MONTH, NO_DATE, EARLIER = "this month", "no date", "earlier"
 OPEN, CLOSED = "open", "closed"
 
@@ -24,8 +24,8 @@ def to_act_on(
     closed: pd.DataFrame | None = None,
     stands: Mapping[str, str] | None = None,
 ) -> dict:
-    """One row per review with a reason, those of the month first, then those without a date, then earlier ones, MOST_LISTED of
-    each of these; not_listed counts the rest.
+    """One row per review with a reason, those of the month first, then those without a date, then earlier ones, MOST_EARLIER at
+    most; not_listed counts the rest of these.
 
     closed: `tables.CLOSED`; its review_id may be that of any answer or copy of the review. stands: the
     id of every review → of the review it is a copy of, or its own. A row has a status, open or closed, closed_on and
@@ -56,7 +56,7 @@ def to_act_on(
         )
     )
     each = {group: [row for row in rows if row["when"] == group] for group in groups}
-    listed = [row for group in groups for row in each[group][: None if group == THIS_MONTH else MOST_LISTED]]
+    listed = [*each[THIS_MONTH], *each[NO_DATE], *each[EARLIER][:MOST_EARLIER]]
     for row in listed:
         row["reasons"] = [_told(one, answers[one.answer]) for one in row["reasons"]]
     mine = each[THIS_MONTH]

@@ -256,8 +256,9 @@ def whole_forms(
     cuts = begins[1:][np.diff(begins // at_once) > 0]
     place = pc.index_in(opinions["answer"], answers["answer"]).to_numpy()
     order = np.argsort(place, kind="stable")
+    ordered = place[order]
     for start, end in pairwise([0, *cuts.tolist(), len(answers)]):
-        mine = order[slice(*np.searchsorted(place[order], [start, end]))]
+        mine = order[slice(*np.searchsorted(ordered, [start, end]))]
         yield plain_frame(answers[start:end]), plain_frame(opinions.take(mine))
 
 

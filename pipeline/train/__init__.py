@@ -90,7 +90,10 @@ def train(corpus_folder: Path, model_folder: Path, tell=print, epochs=None, corr
     with tempfile.TemporaryDirectory(dir=model_folder.parent, prefix=".training-") as fresh:
         if model_folder.name == FAST:
             folder = begun(Path(fresh) / FAST, base)
-            shutil.copy(models.Model(model_folder.parent / DEFAULT).folder / "lookup.npz", folder)
+            default = models.Model(model_folder.parent / DEFAULT)
+            if default.about["encoder"] != "pair" or default.about["taught_on"] != taught_on:
+                raise Fault(f"{default.folder} was taught on something else; train default first, then fast")
+            shutil.copy(default.folder / "lookup.npz", folder)
             kind = "lookup"
         else:
             material = gathered(base, words, parts, tell)
@@ -132,8 +135,8 @@ def first_generation(fresh: Path, material: Material, about: dict, tell, epochs=
 
 def seen_by(teacher: models.Model, material: Material) -> Chances:
     return Chances(
-        lessons.taught(teacher, material.texts, material.questions, material.words),
-        lessons.taught(teacher, material.much, material.asked, material.words),
+        lessons.chances_of(teacher, material.texts, material.questions, material.words),
+        lessons.chances_of(teacher, material.much, material.asked, material.words),
     )
 
 

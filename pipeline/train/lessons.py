@@ -29,7 +29,7 @@ class Lesson(NamedTuple):
     chances: dict | None
 
 
-def taught(teacher, texts, questions, taxonomy):
+def chances_of(teacher, texts, questions, taxonomy):
     """What the teacher sees in some texts: a dict of chances a text."""
     mentions, found = [name_treatments(text, taxonomy) for text in texts], []
     for at in range(0, len(texts), AT_ONCE):
@@ -82,7 +82,7 @@ def loss_of(scores, weights, targets):
 
 
 def loss_of_chances(scores, chances):
-    """How far a student is from what its teacher saw."""
+    """How far a network is from what its teacher saw."""
     from torch.nn.functional import binary_cross_entropy_with_logits as yes_no
 
     def one_of(name, chance):
@@ -106,7 +106,8 @@ def loss_of_chances(scores, chances):
 
 
 def loss_of_lessons(scores, weights, group):
-    """How far a network is from what it should have said of some windows, each counting the same."""
+    """How far a network is from what it should have said of some windows: from the marks in those that have any, and from the
+    chances of those that have any."""
     import torch
 
     loss = 0.0
@@ -180,6 +181,6 @@ def teach(network, lessons, many, inputs, optimiser, *, epochs, batch, warm_up, 
 
 
 def share_of(others, epoch, share):
-    """The lessons of an epoch out of many: so many, the next ones every time."""
-    first = epoch * share % max(1, len(others) - share)
-    return others[first : first + share]
+    """The lessons of an epoch out of many: so many, the next ones every time, and after the last the first again."""
+    many = len(others)
+    return [others[(epoch * share + at) % many] for at in range(min(share, many))]

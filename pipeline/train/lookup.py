@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.encoders import AT, CONDITIONED, OUTCOME_THEMES, SLOTS
-from pipeline.tables import REASONS, SENTIMENTS, TREATMENTS
+from pipeline.tables import REASONS, SENTIMENTS, THEMES, TREATMENTS
 from pipeline.train import lessons
 from pipeline.train.lessons import Lesson
 
@@ -44,7 +44,7 @@ def build_network(vectors):
     import torch
     from torch import nn
 
-    class Student(nn.Module):
+    class Reader(nn.Module):
         def __init__(self):
             super().__init__()
             self.known = nn.EmbeddingBag.from_pretrained(vectors, freeze=True, mode="mean")
@@ -62,8 +62,8 @@ def build_network(vectors):
             for at, treatment in enumerate(TREATMENTS):
                 which[CONDITIONED[treatment], at] = 1
             self.register_buffer("which", which)
-            self.theme, self.sentiment = nn.Linear(WIDTH, 8), nn.Linear(WIDTH, len(SENTIMENTS))
-            self.own_sentiment = nn.Parameter(torch.zeros(8, len(SENTIMENTS), WIDTH))
+            self.theme, self.sentiment = nn.Linear(WIDTH, len(THEMES)), nn.Linear(WIDTH, len(SENTIMENTS))
+            self.own_sentiment = nn.Parameter(torch.zeros(len(THEMES), len(SENTIMENTS), WIDTH))
             self.overall = nn.Linear(WIDTH, len(SENTIMENTS))
             self.escalate = nn.Linear(WIDTH, len(REASONS))
             self.mention, self.received = nn.Linear(WIDTH, len(TREATMENTS)), nn.Linear(WIDTH, 1)
@@ -99,7 +99,7 @@ def build_network(vectors):
                 "outcome": torch.stack([head(outcomes[:, :, at]) for at, head in enumerate(self.outcome)], dim=2),
             }
 
-    return Student()
+    return Reader()
 
 
 class Seen(NamedTuple):
