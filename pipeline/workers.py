@@ -2,15 +2,15 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from multiprocessing import forkserver
-from typing import NamedTuple
+from multiprocessing.connection import Connection
 
 from pipeline.faults import Fault
 
@@ -21,11 +21,70 @@ class WorkerError(Fault):
     """A worker was ended from outside; the message says what mends it."""
 
 
-class Workers(NamedTuple):
-    """Processes that take work, and how many they are."""
+class Workers:
+    """Processes that take work, each with a thread here that speaks with it by a pipe of their own.
 
-    pool: Executor
-    many: int
+    By one that all shared, as in concurrent.futures, the death of a worker in the midst of its answer would be waited for
+    without end: the others hold that pipe open.
+    """
+
+    def __init__(self, many: int):
+        self.many = many
+        self._threads = ThreadPoolExecutor(many)
+        self._of_thread = threading.local()
+        self._begun: list[tuple[multiprocessing.Process, Connection]] = []
+
+    def give(self, work: Callable, *to: object) -> Future:
+        """Has work(*to) done. Its result raises WorkerError where the process that does it is killed."""
+        return self._threads.submit(self._asked, work, to)
+
+    def end(self) -> None:
+        """Waits for what is being done, forgets what is not, and ends the processes."""
+        self._threads.shutdown(cancel_futures=True)
+        for process, pipe in self._begun:
+            pipe.close()
+            process.join()
+
+    def _asked(self, work: Callable, to: tuple):
+        pipe = getattr(self._of_thread, "pipe", None) or self._one_more()
+        try:
+            pipe.send((work, to))
+            failed, answer = pipe.recv()
+        except (EOFError, OSError):  # the pipe: what the work raises comes as its answer
+            raise WorkerError(
+                "a worker process was killed, as it happens where memory runs out; nothing was changed. "
+                "Run it again, with --workers 1 if it comes again"
+            ) from None
+        if failed:
+            raise answer
+        return answer
+
+    def _one_more(self) -> Connection:
+        context = multiprocessing.get_context("forkserver")
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there,), daemon=True)
+        process.start()
+        there.close()
+        self._begun.append((process, here))
+        self._of_thread.pipe = here
+        return here
+
+
+def _serve(pipe: Connection) -> None:
+    """What a worker does: what it is asked to, until nobody can ask any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which then ends this one
+    parent = multiprocessing.parent_process()  # a run that was killed wants nothing of what its workers still do
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    while True:
+        try:
+            work, to = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = False, work(*to)
+        except Exception as error:
+            answer = True, error
+        pipe.send(answer)
 
 
 def begin(module: str) -> None:
@@ -45,16 +104,11 @@ def beside(many: int, module: str) -> Iterator[Workers | None]:
         yield None
         return
     begin(module)
-    pool = ProcessPoolExecutor(many, multiprocessing.get_context("forkserver"), _start)
+    helping = Workers(many)
     try:
-        yield Workers(pool, many)
+        yield helping
     finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start() -> None:
-    parent = multiprocessing.parent_process()  # a worker whose run was killed would wait for work for ever
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        helping.end()
 
 
 def in_turn(work: Callable, parts: Iterable, helping: Workers | None) -> Iterator:
@@ -65,34 +119,14 @@ def in_turn(work: Callable, parts: Iterable, helping: Workers | None) -> Iterato
         yield from map(work, chain(first, parts))
         return
     ahead = deque()
-    with _nobody_killed():
-        for part in chain(first, parts):
-            ahead.append(helping.pool.submit(work, part))
-            if len(ahead) > AHEAD * helping.many:
-                yield ahead.popleft().result()
-        while ahead:
+    for part in chain(first, parts):
+        ahead.append(helping.give(work, part))
+        if len(ahead) > AHEAD * helping.many:
             yield ahead.popleft().result()
+    while ahead:
+        yield ahead.popleft().result()
 
 
 def aside(work: Callable, helping: Workers | None) -> Callable:
     """Begins work() in another process, where there is one, while this one goes on; what is returned gives its result."""
-    if helping is None:
-        return work
-    begun = helping.pool.submit(work)
-
-    def result():
-        with _nobody_killed():
-            return begun.result()
-
-    return result
-
-
-@contextmanager
-def _nobody_killed() -> Iterator[None]:
-    try:
-        yield
-    except BrokenProcessPool:
-        raise WorkerError(
-            "a worker process was killed, as it happens where memory runs out; nothing was changed. "
-            "Run it again, with --workers 1 if it comes again"
-        ) from None
+    return work if helping is None else helping.give(work).result
